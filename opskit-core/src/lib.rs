@@ -1,0 +1,22 @@
+//! Operations that keep a Postgres database safe.
+//!
+//! Read the modules in this order; each uses only what stands before it:
+//! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`pgtype`], [`catalog`],
+//! [`export`], [`sink`], [`postgres`], [`scratch`].
+
+pub mod cancel;
+pub mod catalog;
+pub mod context;
+pub mod error;
+pub mod event;
+pub mod export;
+pub mod name;
+pub mod pgtype;
+pub mod postgres;
+pub mod scratch;
+pub mod secret;
+pub mod sink;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,138 @@
+//! Names of database objects: quoted for SQL in one place, encoded for paths in one place.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// Quotes an identifier for SQL, always.
+///
+/// ```
+/// assert_eq!(opskit_core::name::quote_ident("a\"b"), "\"a\"\"b\"");
+/// ```
+#[must_use]
+pub fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Quotes a string literal for SQL; right whatever `standard_conforming_strings` says.
+///
+/// ```
+/// assert_eq!(opskit_core::name::quote_literal("it's"), "'it''s'");
+/// assert_eq!(opskit_core::name::quote_literal("a\\b"), " E'a\\\\b'");
+/// ```
+#[must_use]
+pub fn quote_literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') {
+        // A leading blank keeps the E apart from whatever word stands before it.
+        format!(" E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
+}
+
+/// A schema-qualified name, as the catalog spells it (no quotes).
+///
+/// ```
+/// use opskit_core::name::QualifiedName;
+/// let name = QualifiedName::new("public", "Orders");
+/// assert_eq!(name.to_string(), "public.Orders");
+/// assert_eq!(name.to_sql(), "\"public\".\"Orders\"");
+/// assert_eq!(name.to_path(), "public.%4Frders");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct QualifiedName {
+    /// The schema.
+    pub schema: String,
+    /// The object's name within it.
+    pub name: String,
+}
+
+impl QualifiedName {
+    /// A name from its two halves.
+    pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            schema: schema.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The name for SQL, both halves quoted.
+    #[must_use]
+    pub fn to_sql(&self) -> String {
+        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))
+    }
+
+    /// The name as one path component: `schema.name`, each half by [`path_segment`].
+    #[must_use]
+    pub fn to_path(&self) -> String {
+        format!("{}.{}", path_segment(&self.schema), path_segment(&self.name))
+    }
+}
+
+impl fmt::Display for QualifiedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+/// The longest path segment written as it is; file systems stop at 255 bytes a component, and a
+/// component holds two segments and a suffix.
+const SEGMENT_MAX: usize = 96;
+
+/// Encodes a name so that it is safe as (part of) a path component on any file system and object
+/// store: bytes outside `[a-z0-9_-]` become `%XX`, so upper and lower case stay apart where the
+/// file system folds them. A long result is cut and ends in `~` and a digest of the whole name.
+///
+/// ```
+/// use opskit_core::name::path_segment;
+/// assert_eq!(path_segment("orders"), "orders");
+/// assert_eq!(path_segment("../x"), "%2E%2E%2Fx");
+/// assert!(path_segment(&"é".repeat(31)).len() <= 96);
+/// ```
+#[must_use]
+pub fn path_segment(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    if out.len() > SEGMENT_MAX {
+        let digest = hex(&Sha256::digest(name.as_bytes())[..8]);
+        out.truncate(SEGMENT_MAX - digest.len() - 1);
+        out.push('~');
+        out.push_str(&digest);
+    }
+    out
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn segments_never_escape_their_component(name in "\\PC{0,63}") {
+            let segment = path_segment(&name);
+            prop_assert!(segment.len() <= SEGMENT_MAX);
+            prop_assert!(segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-%~".contains(&b)));
+        }
+
+        #[test]
+        fn different_names_have_different_segments(a in "\\PC{0,63}", b in "\\PC{0,63}") {
+            prop_assert_eq!(a == b, path_segment(&a) == path_segment(&b));
+        }
+    }
+}

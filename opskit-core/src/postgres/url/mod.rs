@@ -1,0 +1,1 @@
+//! Where the database is and how to reach it.

@@ -1,0 +1,1 @@
+//! The bulk path: our own small client for COPY, on `postgres-protocol`, `tokio` and `rustls`.
