@@ -1,0 +1,421 @@
+//! One encoder per column: an Arrow array in, bytes of fields out.
+
+use crate::export::value::time::{date_from_arrow, timestamp_from_arrow};
+use crate::export::value::{Malformed, address, bits, numeric};
+use crate::pgtype::{Form, Leaf, Node, StructField};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, ListArray, MapArray,
+    PrimitiveArray, StringArray, StructArray, UInt8Array,
+};
+use arrow::datatypes::{
+    ArrowPrimitiveType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Float32Type, Float64Type,
+    Int16Type, Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType, UInt8Type, UInt32Type,
+    UInt64Type,
+};
+
+type Written = Result<(), Malformed>;
+
+/// Writes the fields of one column, or of one place inside its values.
+pub(super) trait ColumnEncoder {
+    /// Appends the length and the bytes of a value, or the length that says NULL.
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written;
+}
+
+/// Appends a length for what `write` appends after it.
+fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Written) -> Written {
+    let at = out.len();
+    out.extend([0; 4]);
+    write(out)?;
+    let len = i32::try_from(out.len() - at - 4).map_err(|_| Malformed)?;
+    out[at..at + 4].copy_from_slice(&len.to_be_bytes());
+    Ok(())
+}
+
+fn null(out: &mut Vec<u8>) {
+    out.extend((-1_i32).to_be_bytes());
+}
+
+/// The encoder for an array of values of type `node`; `None` when the array is of another type.
+pub(super) fn encoder(node: &Node, array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
+    match &node.form {
+        Form::Leaf(leaf) => leaf_encoder(*leaf, array),
+        Form::List(element) => {
+            let array = array.as_list_opt::<i32>()?.clone();
+            let child = encoder(element, array.values())?;
+            Some(Box::new(ListEncoder { oid: element.id.oid, array, child }))
+        }
+        Form::Struct(fields) => struct_encoder(fields, array),
+        Form::Range(bound) => Some(Box::new(RangeEncoder::new(bound, array)?)),
+        Form::Multirange(bound) => {
+            let array = array.as_list_opt::<i32>()?.clone();
+            let child = RangeEncoder::new(bound, array.values())?;
+            Some(Box::new(MultirangeEncoder { array, child }))
+        }
+    }
+}
+
+fn leaf_encoder(leaf: Leaf, array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
+    Some(match leaf {
+        Leaf::Bool => Box::new(BoolEncoder(array.as_boolean_opt()?.clone())),
+        Leaf::Int2 => primitive::<Int16Type, 2>(array, |v| v.to_be_bytes())?,
+        Leaf::Int4 => primitive::<Int32Type, 4>(array, |v| v.to_be_bytes())?,
+        Leaf::Int8 | Leaf::Money => primitive::<Int64Type, 8>(array, |v| v.to_be_bytes())?,
+        Leaf::UInt4 => primitive::<UInt32Type, 4>(array, |v| v.to_be_bytes())?,
+        Leaf::UInt8 => primitive::<UInt64Type, 8>(array, |v| v.to_be_bytes())?,
+        Leaf::Float4 => primitive::<Float32Type, 4>(array, |v| v.to_bits().to_be_bytes())?,
+        Leaf::Float8 => primitive::<Float64Type, 8>(array, |v| v.to_bits().to_be_bytes())?,
+        Leaf::Timestamp | Leaf::TimestampTz => {
+            primitive::<TimestampMicrosecondType, 8>(array, |v| timestamp_from_arrow(v).to_be_bytes())?
+        }
+        Leaf::Date => primitive::<Date32Type, 4>(array, |v| date_from_arrow(v).to_be_bytes())?,
+        Leaf::Time => primitive::<Time64MicrosecondType, 8>(array, |v| v.to_be_bytes())?,
+        Leaf::Decimal { precision: ..=9, scale, dscale } => decimal::<Decimal32Type>(array, scale, dscale)?,
+        Leaf::Decimal { precision: ..=18, scale, dscale } => decimal::<Decimal64Type>(array, scale, dscale)?,
+        Leaf::Decimal { scale, dscale, .. } => decimal::<Decimal128Type>(array, scale, dscale)?,
+        Leaf::TimeTz => {
+            let array = array.as_struct_opt()?.clone();
+            let time = array.column(0).as_primitive_opt::<Time64MicrosecondType>()?.clone();
+            let zone = array.column(1).as_primitive_opt::<Int32Type>()?.clone();
+            fields(array, move |row, out| {
+                out.extend(time.value(row).to_be_bytes());
+                out.extend(zone.value(row).to_be_bytes());
+            })
+        }
+        Leaf::Interval => {
+            let array = array.as_struct_opt()?.clone();
+            let months = array.column(0).as_primitive_opt::<Int32Type>()?.clone();
+            let days = array.column(1).as_primitive_opt::<Int32Type>()?.clone();
+            let micros = array.column(2).as_primitive_opt::<Int64Type>()?.clone();
+            fields(array, move |row, out| {
+                out.extend(micros.value(row).to_be_bytes());
+                out.extend(days.value(row).to_be_bytes());
+                out.extend(months.value(row).to_be_bytes());
+            })
+        }
+        Leaf::Uuid | Leaf::MacAddr | Leaf::MacAddr8 => {
+            Box::new(FixedBytesEncoder(array.as_fixed_size_binary_opt()?.clone()))
+        }
+        Leaf::Bytea | Leaf::Opaque => Box::new(BytesEncoder(array.as_binary_opt::<i32>()?.clone())),
+        Leaf::Hstore => {
+            let array = array.as_map_opt()?.clone();
+            let keys = array.keys().as_string_opt::<i32>()?.clone();
+            let values = array.values().as_string_opt::<i32>()?.clone();
+            Box::new(MapEncoder { array, keys, values })
+        }
+        text => Box::new(TextEncoder { array: array.as_string_opt::<i32>()?.clone(), write: text_writer(text)? }),
+    })
+}
+
+/// How a leaf that is text in Arrow becomes bytes.
+fn text_writer(leaf: Leaf) -> Option<fn(&str, &mut Vec<u8>) -> Written> {
+    Some(match leaf {
+        Leaf::Text | Leaf::Json => |text, out| {
+            out.extend(text.as_bytes());
+            Ok(())
+        },
+        Leaf::Jsonb | Leaf::VersionedText => |text, out| {
+            out.push(1);
+            out.extend(text.as_bytes());
+            Ok(())
+        },
+        Leaf::Char => |text, out| match text.as_bytes() {
+            [] => {
+                out.push(0);
+                Ok(())
+            }
+            [byte] => {
+                out.push(*byte);
+                Ok(())
+            }
+            _ => Err(Malformed),
+        },
+        Leaf::NumericText => numeric::write_binary,
+        Leaf::Inet => |text, out| address::write_binary(text, false, out),
+        Leaf::Cidr => |text, out| address::write_binary(text, true, out),
+        Leaf::Bits => bits::write_binary,
+        _ => return None,
+    })
+}
+
+struct PrimitiveEncoder<T: ArrowPrimitiveType, const N: usize> {
+    array: PrimitiveArray<T>,
+    bytes: fn(T::Native) -> [u8; N],
+}
+
+fn primitive<T: ArrowPrimitiveType, const N: usize>(
+    array: &ArrayRef,
+    bytes: fn(T::Native) -> [u8; N],
+) -> Option<Box<dyn ColumnEncoder>> {
+    let array = array.as_primitive_opt::<T>()?.clone();
+    Some(Box::new(PrimitiveEncoder { array, bytes }))
+}
+
+impl<T: ArrowPrimitiveType, const N: usize> ColumnEncoder for PrimitiveEncoder<T, N> {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.array.is_null(row) {
+            null(out);
+        } else {
+            out.extend((N as i32).to_be_bytes());
+            out.extend((self.bytes)(self.array.value(row)));
+        }
+        Ok(())
+    }
+}
+
+struct DecimalEncoder<T: ArrowPrimitiveType> {
+    array: PrimitiveArray<T>,
+    scale: i8,
+    dscale: u16,
+}
+
+fn decimal<T>(array: &ArrayRef, scale: i8, dscale: u16) -> Option<Box<dyn ColumnEncoder>>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Into<i128>,
+{
+    let array = array.as_primitive_opt::<T>()?.clone();
+    Some(Box::new(DecimalEncoder { array, scale, dscale }))
+}
+
+impl<T> ColumnEncoder for DecimalEncoder<T>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Into<i128>,
+{
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.array.is_null(row) {
+            null(out);
+            return Ok(());
+        }
+        sized(out, |out| {
+            numeric::write_decimal(self.array.value(row).into(), self.scale, self.dscale, out);
+            Ok(())
+        })
+    }
+}
+
+struct BoolEncoder(BooleanArray);
+
+impl ColumnEncoder for BoolEncoder {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.0.is_null(row) {
+            null(out);
+        } else {
+            out.extend([0, 0, 0, 1, u8::from(self.0.value(row))]);
+        }
+        Ok(())
+    }
+}
+
+struct TextEncoder {
+    array: StringArray,
+    write: fn(&str, &mut Vec<u8>) -> Written,
+}
+
+impl ColumnEncoder for TextEncoder {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.array.is_null(row) {
+            null(out);
+            return Ok(());
+        }
+        sized(out, |out| (self.write)(self.array.value(row), out))
+    }
+}
+
+fn write_bytes(bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
+    let Some(bytes) = bytes else {
+        null(out);
+        return Ok(());
+    };
+    out.extend(i32::try_from(bytes.len()).map_err(|_| Malformed)?.to_be_bytes());
+    out.extend(bytes);
+    Ok(())
+}
+
+struct BytesEncoder(BinaryArray);
+
+impl ColumnEncoder for BytesEncoder {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        write_bytes(self.0.is_valid(row).then(|| self.0.value(row)), out)
+    }
+}
+
+struct FixedBytesEncoder(FixedSizeBinaryArray);
+
+impl ColumnEncoder for FixedBytesEncoder {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        write_bytes(self.0.is_valid(row).then(|| self.0.value(row)), out)
+    }
+}
+
+/// A struct of integers that stand side by side in the value.
+struct FieldsEncoder<W> {
+    array: StructArray,
+    write: W,
+}
+
+fn fields(array: StructArray, write: impl Fn(usize, &mut Vec<u8>) + 'static) -> Box<dyn ColumnEncoder> {
+    Box::new(FieldsEncoder { array, write })
+}
+
+impl<W: Fn(usize, &mut Vec<u8>)> ColumnEncoder for FieldsEncoder<W> {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.array.is_null(row) {
+            null(out);
+            return Ok(());
+        }
+        sized(out, |out| {
+            (self.write)(row, out);
+            Ok(())
+        })
+    }
+}
+
+/// The items of one row of a list.
+fn items(offsets: &[i32], row: usize) -> std::ops::Range<usize> {
+    offsets[row] as usize..offsets[row + 1] as usize
+}
+
+struct ListEncoder {
+    oid: u32,
+    array: ListArray,
+    child: Box<dyn ColumnEncoder>,
+}
+
+impl ColumnEncoder for ListEncoder {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.array.is_null(row) {
+            null(out);
+            return Ok(());
+        }
+        let items = items(self.array.value_offsets(), row);
+        sized(out, |out| {
+            let nulls = items.clone().any(|item| self.array.values().is_null(item));
+            out.extend(i32::from(!items.is_empty()).to_be_bytes());
+            out.extend(i32::from(nulls).to_be_bytes());
+            out.extend(self.oid.to_be_bytes());
+            if !items.is_empty() {
+                out.extend((items.len() as i32).to_be_bytes());
+                out.extend(1_i32.to_be_bytes());
+            }
+            items.into_iter().try_for_each(|item| self.child.write(item, out))
+        })
+    }
+}
+
+struct StructEncoder {
+    array: StructArray,
+    children: Vec<(u32, Box<dyn ColumnEncoder>)>,
+}
+
+fn struct_encoder(fields: &[StructField], array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
+    let array = array.as_struct_opt()?.clone();
+    if array.num_columns() != fields.len() {
+        return None;
+    }
+    let children: Option<Vec<_>> = fields
+        .iter()
+        .zip(array.columns())
+        .map(|(field, column)| Some((field.node.id.oid, encoder(&field.node, column)?)))
+        .collect();
+    Some(Box::new(StructEncoder { children: children?, array }))
+}
+
+impl ColumnEncoder for StructEncoder {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.array.is_null(row) {
+            null(out);
+            return Ok(());
+        }
+        sized(out, |out| {
+            out.extend((self.children.len() as i32).to_be_bytes());
+            for (oid, child) in &self.children {
+                out.extend(oid.to_be_bytes());
+                child.write(row, out)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+struct RangeEncoder {
+    array: StructArray,
+    flags: UInt8Array,
+    bounds: [Box<dyn ColumnEncoder>; 2],
+}
+
+impl RangeEncoder {
+    fn new(bound: &Node, array: &ArrayRef) -> Option<Self> {
+        let array = array.as_struct_opt()?.clone();
+        let [flags, lower, upper] = array.columns() else { return None };
+        let flags = flags.as_primitive_opt::<UInt8Type>()?.clone();
+        let bounds = [encoder(bound, lower)?, encoder(bound, upper)?];
+        Some(Self { flags, bounds, array })
+    }
+}
+
+impl ColumnEncoder for RangeEncoder {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.array.is_null(row) {
+            null(out);
+            return Ok(());
+        }
+        let flags = self.flags.value(row);
+        sized(out, |out| {
+            out.push(flags);
+            let [lower, upper] = &self.bounds;
+            // A bound is there unless the range is empty (1) or has none on that side (8, 16).
+            if flags & 0x09 == 0 {
+                lower.write(row, out)?;
+            }
+            if flags & 0x11 == 0 {
+                upper.write(row, out)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+struct MultirangeEncoder {
+    array: ListArray,
+    child: RangeEncoder,
+}
+
+impl ColumnEncoder for MultirangeEncoder {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.array.is_null(row) {
+            null(out);
+            return Ok(());
+        }
+        let items = items(self.array.value_offsets(), row);
+        sized(out, |out| {
+            out.extend((items.len() as i32).to_be_bytes());
+            items.into_iter().try_for_each(|item| self.child.write(item, out))
+        })
+    }
+}
+
+struct MapEncoder {
+    array: MapArray,
+    keys: StringArray,
+    values: StringArray,
+}
+
+impl ColumnEncoder for MapEncoder {
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
+        if self.array.is_null(row) {
+            null(out);
+            return Ok(());
+        }
+        let items = items(self.array.value_offsets(), row);
+        sized(out, |out| {
+            out.extend((items.len() as i32).to_be_bytes());
+            for item in items {
+                write_bytes(Some(self.keys.value(item).as_bytes()), out)?;
+                let value = self.values.is_valid(item).then(|| self.values.value(item).as_bytes());
+                write_bytes(value, out)?;
+            }
+            Ok(())
+        })
+    }
+}

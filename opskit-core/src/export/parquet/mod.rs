@@ -1,0 +1,45 @@
+//! Parquet files: a main file that any reader opens, and beside it the values that have no standard
+//! form.
+//!
+//! The side file is Parquet too, with the columns `row` (within the part), `column` and `value` (the
+//! bytes of the field as the server sent them), sorted by row and column. Both files carry
+//! `opskit.parquet` = `1`, the version of this layout, and the main one `opskit.row_type` (the
+//! [`RowType`](crate::pgtype::RowType) as JSON) and `opskit.exact` (`sidecar` or `none`).
+
+mod dictionary;
+mod read;
+mod side;
+mod write;
+
+pub use read::ParquetPart;
+pub use side::SideWriter;
+pub use write::{ParquetOptions, ParquetWriter};
+
+use crate::error::{Error, ErrorKind};
+
+const VERSION_KEY: &str = "opskit.parquet";
+const VERSION: &str = "1";
+const ROW_TYPE_KEY: &str = "opskit.row_type";
+const EXACT_KEY: &str = "opskit.exact";
+const EXACT_SIDECAR: &str = "sidecar";
+const EXACT_NONE: &str = "none";
+
+/// An error of the Parquet writer: mostly the file below it.
+fn write_error(source: parquet::errors::ParquetError) -> Error {
+    match source {
+        parquet::errors::ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(io) => crate::error::storage("cannot write the Parquet file", *io),
+            Err(source) => internal(source),
+        },
+        source => internal(source.into()),
+    }
+}
+
+fn internal(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::new(ErrorKind::Internal, "cannot encode the Parquet file").with_source(source)
+}
+
+/// An error of the Parquet reader: the bytes are not what we wrote.
+fn read_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(ErrorKind::Damaged, "cannot decode the Parquet file").with_source(source)
+}

@@ -1,0 +1,119 @@
+//! Reading a part back, with what stands in its side file.
+
+use super::side::SideReader;
+use super::{EXACT_KEY, EXACT_SIDECAR, ROW_TYPE_KEY, VERSION, VERSION_KEY, read_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::export::ExactBatch;
+use crate::pgtype::RowType;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::KeyValue;
+use parquet::file::reader::ChunkReader;
+use std::fmt;
+
+/// A part that was written as Parquet: an iterator of its batches, values of the side file included.
+///
+/// ```
+/// use bytes::Bytes;
+/// use opskit_core::export::parquet::{ParquetOptions, ParquetPart, ParquetWriter};
+/// use opskit_core::pgtype::RowType;
+/// let writer = ParquetWriter::new(Vec::new(), &RowType::default(), ParquetOptions::default())?;
+/// let (file, _) = writer.finish()?;
+/// let part = ParquetPart::open(Bytes::from(file), None::<Bytes>)?;
+/// assert_eq!(part.row_type(), &RowType::default());
+/// assert_eq!(part.count(), 0);
+/// # Ok::<(), opskit_core::Error>(())
+/// ```
+pub struct ParquetPart {
+    row_type: RowType,
+    batches: ParquetRecordBatchReader,
+    side: Option<SideReader>,
+    rows: u64,
+    ended: bool,
+}
+
+impl fmt::Debug for ParquetPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParquetPart").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl ParquetPart {
+    /// Opens a main file and its side file, where there is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when they are not such files, [`ErrorKind::Unsupported`] when a later
+    /// version wrote them.
+    pub fn open<R: ChunkReader + 'static, S: ChunkReader + 'static>(main: R, side: Option<S>) -> Result<Self> {
+        let metadata = ArrowReaderMetadata::load(&main, ArrowReaderOptions::new()).map_err(read_error)?;
+        let pairs = metadata.metadata().file_metadata().key_value_metadata();
+        let row_type = row_type(pairs.map_or(&[][..], |pairs| pairs))?;
+        if side.is_some() && value(pairs.map_or(&[][..], |pairs| pairs), EXACT_KEY) != Some(EXACT_SIDECAR) {
+            return Err(Error::new(ErrorKind::Damaged, "a side file stands beside a file that has none"));
+        }
+        let options = ArrowReaderOptions::new().with_schema(row_type.arrow_schema());
+        let metadata = ArrowReaderMetadata::load(&main, options).map_err(read_error)?;
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(main, metadata)
+            .with_batch_size(8192)
+            .build()
+            .map_err(read_error)?;
+        let side = side.map(SideReader::new).transpose()?;
+        Ok(Self { row_type, batches, side, rows: 0, ended: false })
+    }
+
+    /// The columns, with the OIDs of the database they were read from.
+    #[must_use]
+    pub fn row_type(&self) -> &RowType {
+        &self.row_type
+    }
+
+    fn read(&mut self) -> Result<Option<ExactBatch>> {
+        let Some(batch) = self.batches.next() else {
+            return match &self.side {
+                Some(side) if !side.is_empty() => {
+                    Err(Error::new(ErrorKind::Damaged, "the side file names a row after the last"))
+                }
+                _ => Ok(None),
+            };
+        };
+        let batch = batch.map_err(read_error)?;
+        self.rows += batch.num_rows() as u64;
+        let exact = match &mut self.side {
+            Some(side) => side.until(self.rows)?,
+            None => Vec::new(),
+        };
+        Ok(Some(ExactBatch { batch, exact }))
+    }
+}
+
+impl Iterator for ParquetPart {
+    type Item = Result<ExactBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.read().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+fn value<'a>(pairs: &'a [KeyValue], key: &str) -> Option<&'a str> {
+    pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+}
+
+fn row_type(pairs: &[KeyValue]) -> Result<RowType> {
+    match value(pairs, VERSION_KEY) {
+        Some(VERSION) => {}
+        Some(version) => {
+            return Err(Error::new(ErrorKind::Unsupported, format!("the file has layout version {version}"))
+                .with_hint("Read it with the version of opskit that wrote it, or a later one."));
+        }
+        None => return Err(Error::new(ErrorKind::Damaged, "the file was not written by opskit")),
+    }
+    let json = value(pairs, ROW_TYPE_KEY)
+        .ok_or_else(|| Error::new(ErrorKind::Damaged, "the file does not tell the types of its columns"))?;
+    serde_json::from_str(json).map_err(read_error)
+}

@@ -1,0 +1,214 @@
+//! Batches into a Parquet file, in bounded memory.
+
+use super::{EXACT_KEY, EXACT_NONE, EXACT_SIDECAR, ROW_TYPE_KEY, VERSION, VERSION_KEY, dictionary, write_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::export::Exactness;
+use crate::pgtype::RowType;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+
+/// How a Parquet file is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParquetOptions {
+    /// Zstandard level, 1 to 22; 0 for no compression. Default 1.
+    pub zstd_level: i32,
+    /// Rows per row group at most. Default 1,048,576.
+    pub row_group_rows: usize,
+    /// Bytes of a row group that is being written, at most, one batch aside. It bounds the memory of
+    /// the writer. Default 48 MiB.
+    pub row_group_bytes: usize,
+    /// Whether values without a standard form stand in a side file.
+    pub exactness: Exactness,
+}
+
+impl Default for ParquetOptions {
+    fn default() -> Self {
+        Self { zstd_level: 1, row_group_rows: 1 << 20, row_group_bytes: 48 << 20, exactness: Exactness::Exact }
+    }
+}
+
+impl ParquetOptions {
+    /// Sets the Zstandard level; 0 for no compression.
+    #[must_use]
+    pub fn with_zstd_level(mut self, level: i32) -> Self {
+        self.zstd_level = level;
+        self
+    }
+
+    /// Sets the bound of a row group in bytes.
+    #[must_use]
+    pub fn with_row_group_bytes(mut self, bytes: usize) -> Self {
+        self.row_group_bytes = bytes.max(1 << 20);
+        self
+    }
+
+    /// Sets what the file says about values without a standard form.
+    #[must_use]
+    pub fn with_exactness(mut self, exactness: Exactness) -> Self {
+        self.exactness = exactness;
+        self
+    }
+}
+
+/// Writes batches as one Parquet file.
+///
+/// ```
+/// use opskit_core::export::parquet::{ParquetOptions, ParquetWriter};
+/// use opskit_core::pgtype::RowType;
+/// let writer = ParquetWriter::new(Vec::new(), &RowType::default(), ParquetOptions::default())?;
+/// let (file, rows) = writer.finish()?;
+/// assert_eq!(&file[..4], b"PAR1");
+/// assert_eq!(rows, 0);
+/// # Ok::<(), opskit_core::Error>(())
+/// ```
+pub struct ParquetWriter<W: Write + Send> {
+    state: State<W>,
+    schema: SchemaRef,
+    row_type: RowType,
+    options: ParquetOptions,
+    rows: u64,
+}
+
+/// Dictionaries are chosen by looking at the first batch.
+enum State<W: Write + Send> {
+    Waiting(W),
+    Open(Box<ArrowWriter<W>>),
+    Failed,
+}
+
+impl<W: Write + Send> fmt::Debug for ParquetWriter<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParquetWriter").field("options", &self.options).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl<W: Write + Send> ParquetWriter<W> {
+    /// A writer for rows of this type.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for a compression level that does not exist.
+    pub fn new(file: W, row_type: &RowType, options: ParquetOptions) -> Result<Self> {
+        compression(options.zstd_level)?;
+        Ok(Self {
+            state: State::Waiting(file),
+            schema: row_type.arrow_schema(),
+            row_type: row_type.clone(),
+            options,
+            rows: 0,
+        })
+    }
+
+    /// Appends a batch.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] when the file below cannot be written; the writer is of no use then.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let limit = self.options.row_group_bytes;
+        let writer = self.open(Some(batch))?;
+        writer.write(batch).map_err(write_error)?;
+        if writer.in_progress_size().max(writer.memory_size()) >= limit {
+            writer.flush().map_err(write_error)?;
+        }
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// Ends the file; gives back what it was written to, and the rows in it.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn finish(mut self) -> Result<(W, u64)> {
+        self.open(None)?;
+        match std::mem::replace(&mut self.state, State::Failed) {
+            State::Open(writer) => {
+                let rows = self.rows;
+                writer.into_inner().map(|file| (file, rows)).map_err(write_error)
+            }
+            State::Waiting(_) | State::Failed => Err(failed()),
+        }
+    }
+
+    fn open(&mut self, first: Option<&RecordBatch>) -> Result<&mut ArrowWriter<W>> {
+        if let State::Waiting(_) = self.state {
+            let properties = self.properties(first)?;
+            if let State::Waiting(file) = std::mem::replace(&mut self.state, State::Failed) {
+                let writer = ArrowWriter::try_new(file, Arc::clone(&self.schema), Some(properties));
+                self.state = State::Open(Box::new(writer.map_err(write_error)?));
+            }
+        }
+        match &mut self.state {
+            State::Open(writer) => Ok(writer),
+            State::Waiting(_) | State::Failed => Err(failed()),
+        }
+    }
+
+    fn properties(&self, first: Option<&RecordBatch>) -> Result<WriterProperties> {
+        let descriptor = ArrowSchemaConverter::new().convert(&self.schema).map_err(write_error)?;
+        // Many columns share the bound: each holds a page and a dictionary besides its finished pages.
+        let per_column = self.options.row_group_bytes / (4 * descriptor.num_columns().max(1));
+        let page_bytes = per_column.clamp(16 << 10, 1 << 20);
+        let mut builder = WriterProperties::builder()
+            .set_compression(compression(self.options.zstd_level)?)
+            .set_created_by(concat!("opskit ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_max_row_group_row_count(Some(self.options.row_group_rows))
+            .set_data_page_size_limit(page_bytes)
+            .set_dictionary_page_size_limit(page_bytes)
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_key_value_metadata(Some(self.metadata()?));
+        let leaves = first.map(dictionary::leaves).unwrap_or_default();
+        for (column, leaf) in descriptor.columns().iter().zip(&leaves) {
+            builder = leaf_properties(builder, column.path(), leaf);
+        }
+        Ok(builder.build())
+    }
+
+    fn metadata(&self) -> Result<Vec<KeyValue>> {
+        let row_type = serde_json::to_string(&self.row_type).map_err(|source| {
+            Error::new(ErrorKind::Internal, "cannot describe the columns").with_source(source)
+        })?;
+        let exact = match self.options.exactness {
+            Exactness::Exact => EXACT_SIDECAR,
+            Exactness::Strict | Exactness::Interop => EXACT_NONE,
+        };
+        let pairs = [(VERSION_KEY, VERSION.to_owned()), (ROW_TYPE_KEY, row_type), (EXACT_KEY, exact.to_owned())];
+        Ok(pairs.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect())
+    }
+}
+
+fn leaf_properties(
+    builder: WriterPropertiesBuilder,
+    path: &ColumnPath,
+    leaf: &arrow::array::ArrayRef,
+) -> WriterPropertiesBuilder {
+    let builder = match leaf.data_type() {
+        // Nobody prunes by the order of documents and bytes.
+        DataType::Binary => builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None),
+        _ => builder,
+    };
+    builder.set_column_dictionary_enabled(path.clone(), dictionary::pays(leaf))
+}
+
+fn compression(zstd_level: i32) -> Result<Compression> {
+    if zstd_level == 0 {
+        return Ok(Compression::UNCOMPRESSED);
+    }
+    ZstdLevel::try_new(zstd_level).map(Compression::ZSTD).map_err(|_| {
+        Error::new(ErrorKind::InvalidInput, format!("zstd level {zstd_level} does not exist"))
+            .with_hint("Choose a level from 1 to 22, or no compression.")
+    })
+}
+
+fn failed() -> Error {
+    Error::new(ErrorKind::Internal, "the Parquet writer was used after it failed")
+}
