@@ -2,6 +2,7 @@
 # One build serves demo, test and test-matrix: the dev profile, the whole workspace, no RUSTFLAGS.
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help setup demo test test-full test-matrix lint doc-test python-test fuzz fuzz-replay valgrind bench bench-stages bench-compare
 
 SHELL := /bin/bash

@@ -38,10 +38,9 @@ if [ ! -e "$venv/complete" ]; then
     say "making a Python environment from: $*"
     rm -rf -- "$venv"
     make_venv
-    files=$*
-    set --
-    for file in $files; do
+    for file in "$@"; do
         set -- "$@" -r "$file"
+        shift
     done
     install_packages "$@" || { rm -rf -- "$venv"; die "the Python packages could not be installed"; }
     : >"$venv/complete"
