@@ -13,6 +13,8 @@ WORKSPACE := --workspace --exclude opskit-py
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TEST_REQUIREMENTS := tests/python/requirements.txt
 BENCH_REQUIREMENTS := benches/requirements.txt
+# Selected together in both steps, so that they share one build.
+BENCH_PACKAGES := -p opskit-cli -p opskit-benches
 BENCH_OPTIONS ?=
 FUZZ_SECONDS ?= 60
 
@@ -75,10 +77,10 @@ bench: bench-stages bench-compare ## Benchmarks of each stage, then the comparis
 bench-stages: ## Benchmarks of each stage alone
 	scripts/system.sh cc
 	scripts/postgres.sh
-	$(CARGO) bench -p opskit-benches --benches
+	$(CARGO) bench $(BENCH_PACKAGES) --bench '*'
 
 bench-compare: ## The comparison alone; BENCH_OPTIONS="--keep DIR --rounds 7"
 	scripts/system.sh cc
 	scripts/postgres.sh
-	$(CARGO) build --release -p opskit-cli
+	$(CARGO) build --release $(BENCH_PACKAGES) --bins
 	"$$(scripts/venv.sh $(BENCH_REQUIREMENTS))/bin/python" benches/compare/compare.py run $(BENCH_OPTIONS)

@@ -234,13 +234,17 @@ def our_binary(options: argparse.Namespace) -> Path:
 
 def pg_bin(options: argparse.Namespace) -> Path:
     """The directory of the server's programs, found the way the tests find it."""
-    if options.pg_bin:
-        return options.pg_bin
-    finder = ROOT / "scripts" / "postgres.sh"
-    done = subprocess.run([finder], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        raise ServerError("no PostgreSQL programs found; name their directory with --pg-bin")
-    return Path(done.stdout.strip())
+    folder = options.pg_bin
+    if not folder:
+        finder = ROOT / "scripts" / "postgres.sh"
+        done = subprocess.run([finder], stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            raise ServerError("no PostgreSQL programs found; name their directory with --pg-bin")
+        folder = Path(done.stdout.strip())
+    lacking = [name for name in ("initdb", "pg_ctl", "psql", "pg_dump", "pg_restore") if not (folder / name).exists()]
+    if lacking:
+        raise ServerError(f"{folder} has no {', '.join(lacking)}; name another directory with --pg-bin")
+    return folder
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ select
     jsonb_build_object(
         'order', i * 7 + 100000,
         'channel', (array['web', 'app', 'pos', 'api'])[1 + (h & 3)],
-        'customer', jsonb_build_object('id', h >> 33 & 1048575, 'country', (array['DE', 'FR', 'US', 'JP', 'BR'])[1 + (h >> 3 & 15) % 5]),
+        'customer', jsonb_build_object(
+            'id', h >> 33 & 1048575,
+            'country', (array['DE', 'FR', 'US', 'JP', 'BR'])[1 + (h >> 3 & 15) % 5]),
         'items', 1 + (h >> 7 & 7),
         'ip', '10.' || (h >> 11 & 255) || '.' || (h >> 19 & 255) || '.' || (h >> 27 & 255)),
     (array['new', 'vip', 'refund', 'recurring', 'eu'])[1 + (h >> 13 & 3) : (h >> 15 & 3) + (h >> 17 & 1) + 1],

@@ -32,9 +32,8 @@ def duckdb_work(url: str, table: str, out: str):
 
 
 def adbc_work(url: str, table: str, out: str):
-    from adbc_driver_postgresql import dbapi
-
     import pyarrow.parquet  # noqa: F401
+    from adbc_driver_postgresql import dbapi
 
     def work() -> None:
         with dbapi.connect(url) as connection, connection.cursor() as cursor:

@@ -135,7 +135,7 @@ whole table in each of {rounds} rounds, the order moves by one each round, and o
 The figures are medians. The floor is `psql` reading `COPY … (FORMAT binary)` into nothing.
 
 - *wall*: for Python libraries without the start of the interpreter and the imports; for the others the whole process.
-- *client CPU* and *peak*: the client's processes only, not the server's. Peak is the highest of all rounds.
+- *client CPU* and *peak*: the client's processes only, not the server's. Peak is the highest of all rounds (sampled).
 - *÷ opskit*: against our faster number of jobs.
 - Parquet with zstd: level 1 for opskit, ADBC and connector-x (written by pyarrow), DuckDB's default for DuckDB.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
 
 from server import Server
 
@@ -54,7 +54,7 @@ def python_peers(server: Server) -> list[Rival]:
     return [
         peer("DuckDB", "duckdb", server.dsn),
         peer("ADBC", "adbc", server.url),
-        peer("connector-x", "connectorx", server.tcp_url),
+        peer("connector-x", "connectorx", server.url_with_host),
     ]
 
 

@@ -1,19 +1,20 @@
-"""A throw-away Postgres for the comparison: one directory, one Unix socket, one loopback port."""
+"""A throw-away Postgres for the comparison: one directory, one Unix socket, no TCP."""
 
 from __future__ import annotations
 
 import json
 import os
 import pwd
-import secrets
 import shutil
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 DATABASE = "bench"
 USER = "postgres"
+# Names the socket file; nothing listens on it.
+PORT = 5432
 # The kernel's limit for a socket address is 107 bytes, the file name included.
 SOCKET_PATH_MAX = 90
 
@@ -67,29 +68,24 @@ class Server:
         return self.home / "state.json"
 
     @property
-    def port(self) -> int:
-        return self.state["port"]
-
-    @property
     def url(self) -> str:
-        """The URL over the Unix socket; it needs no password."""
-        return f"postgresql://{USER}@/{DATABASE}?host={self.sockets}&port={self.port}"
+        """The server's URL; only users who may enter the socket's directory get in, so it has no password."""
+        return f"postgresql://{USER}@/{DATABASE}?host={self.sockets}&port={PORT}"
 
     @property
     def dsn(self) -> str:
         """The same as keywords, for clients that do not read URLs."""
-        return f"host={self.sockets} port={self.port} user={USER} dbname={DATABASE}"
+        return f"host={self.sockets} port={PORT} user={USER} dbname={DATABASE}"
 
     @property
-    def tcp_url(self) -> str:
-        """A loopback URL for clients that cannot use a Unix socket; it carries the password."""
-        return f"postgresql://{USER}:{self.state['password']}@127.0.0.1:{self.port}/{DATABASE}"
+    def url_with_host(self) -> str:
+        """The same for clients that want the socket where a host name stands."""
+        return f"postgresql://{USER}@{quote(str(self.sockets), safe='')}:{PORT}/{DATABASE}"
 
     def remember(self, **values: object) -> None:
         """Adds to the state that a later run reads."""
         self.state.update(values)
         draft = self._state_file.with_suffix(".new")
-        draft.touch(mode=0o600)
         draft.write_text(json.dumps(self.state, indent=2) + "\n")
         draft.replace(self._state_file)
 
@@ -106,10 +102,7 @@ class Server:
             folder.mkdir(mode=0o700, exist_ok=True)
             if self.account:
                 os.chown(folder, self.account.uid, self.account.gid)
-        self.remember(password=secrets.token_hex(16))
         self._run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
-        hba = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-        (self.data / "pg_hba.conf").write_text(hba)
         with (self.data / "postgresql.conf").open("a") as conf:
             conf.write("\ninclude 'bench.conf'\n")
 
@@ -117,7 +110,6 @@ class Server:
         """Starts the server; returns False when it was running already."""
         if self.running():
             return False
-        self.remember(port=_free_port())
         self._write_settings()
         log = self.data / "server.log"
         try:
@@ -127,7 +119,6 @@ class Server:
             raise ServerError(f"{error}\n{tail}") from None
         if not self.sql("select 1 from pg_database where datname = 'bench'", database="postgres"):
             self.sql("create database bench", database="postgres")
-        self.sql(f"alter role {USER} password '{self.state['password']}'")
         return True
 
     def stop(self) -> None:
@@ -158,14 +149,14 @@ class Server:
     def psql(self, database: str = DATABASE) -> list[str]:
         """The start of a psql command line."""
         tool = str(self.pg_bin / "psql")
-        place = ["-h", str(self.sockets), "-p", str(self.port), "-U", USER, "-d", database]
+        place = ["-h", str(self.sockets), "-p", str(PORT), "-U", USER, "-d", database]
         return [tool, "-XAtq", "-v", "ON_ERROR_STOP=1", *place]
 
     def _write_settings(self) -> None:
         megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
         settings = {
-            "listen_addresses": "'127.0.0.1'",
-            "port": self.port,
+            "listen_addresses": "''",
+            "port": PORT,
             "unix_socket_directories": f"'{self.sockets}'",
             "shared_buffers": f"{min(4096, megabytes // 4)}MB",
             "fsync": "off",
@@ -200,9 +191,3 @@ class Server:
             )
             out.seek(0)
             return subprocess.CompletedProcess(args, code, out.read())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
