@@ -25,6 +25,13 @@ pub(super) fn parse_url(rest: &str) -> Result<Vec<(String, String)>> {
     set("host", hosts);
     set("port", ports);
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    // libpq takes these. They come from a password with a bare "@" or "/" in it, whose rest would
+    // then be shown as the name of a host or database.
+    if authority.contains('@') || path.contains('@') {
+        return Err(malformed(
+            "there is more than one \"@\", or a \"/\" before it",
+        ));
+    }
     set(
         "dbname",
         decode(path.strip_prefix('/').unwrap_or(path), "database name")?,
@@ -265,6 +272,8 @@ mod tests {
             "[::1s3cret",
             "[::1]s3cret",
             "h?s3cret",
+            "u:p@s3cret@h",
+            "u:12/s3cret@h/db",
             "u:%ff@s3cret",
         ] {
             let error = parse_url(rest).unwrap_err();

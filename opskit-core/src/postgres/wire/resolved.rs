@@ -68,6 +68,21 @@ impl ResolvedHost {
         self.pinned
     }
 
+    /// One that no connection was made to.
+    #[cfg(test)]
+    pub(crate) fn sample(host: &str, peer: Peer, sslmode: SslMode, tls: bool) -> Self {
+        Self {
+            host: host.to_owned(),
+            port: 5433,
+            peer,
+            sslmode,
+            pinned: false,
+            password: Some(Secret::new("hunter2")),
+            setup: None,
+            tls,
+        }
+    }
+
     pub(crate) fn password(&self) -> Option<&Secret> {
         self.password.as_ref()
     }
