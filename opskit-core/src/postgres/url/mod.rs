@@ -241,7 +241,7 @@ impl DatabaseUrl {
         } else {
             ""
         };
-        let hosts: Vec<String> = self.0.hosts.iter().map(|host| encode_host(host)).collect();
+        let hosts: Vec<String> = self.0.hosts.iter().map(encode_host).collect();
         format!(
             "postgresql://{}{password}@{}/{}",
             encode(&self.0.user),
@@ -278,7 +278,7 @@ fn encode(text: &str) -> String {
         .fold(String::with_capacity(text.len()), |mut out, byte| {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                    out.push(char::from(byte))
+                    out.push(char::from(byte));
                 }
                 _ => out.push_str(&format!("%{byte:02X}")),
             }

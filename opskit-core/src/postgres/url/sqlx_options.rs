@@ -118,35 +118,35 @@ mod tests {
 
     #[test]
     fn follow_what_was_resolved() {
-        let url = parse("host=db.example user=ann dbname=shop options='-c a=b\\ c -e'");
+        let url = parse(r"host=db.example user=ann dbname=shop options='-c a=b\\ c -e'");
         let secured =
-            ResolvedHost::sample("db.example", at("10.0.0.1:5433"), SslMode::Prefer, true);
+            ResolvedHost::sample("db.example", at("10.0.0.1:5433"), SslMode::Prefer).encrypted();
         let options = url.sqlx_options(&secured).unwrap();
         assert_eq!(
             (options.get_host(), options.get_port()),
             ("db.example", 5433)
         );
         assert!(matches!(options.get_ssl_mode(), PgSslMode::Require));
-        assert_eq!(options.get_options(), Some("-c a=b\\ c -e"));
+        assert_eq!(options.get_options(), Some(r"-c a=b\ c -e"));
         assert_eq!(options.get_username(), "ann");
         assert_eq!(options.get_database(), Some("shop"));
         assert_eq!(options.get_application_name(), Some("opskit"));
 
-        let open = ResolvedHost::sample("localhost", at("[::1]:5433"), SslMode::Prefer, false);
+        let open = ResolvedHost::sample("localhost", at("[::1]:5433"), SslMode::Prefer);
         let options = url.sqlx_options(&open).unwrap();
         assert_eq!(options.get_host(), "::1");
         assert!(matches!(options.get_ssl_mode(), PgSslMode::Disable));
 
         let path = PathBuf::from("/run/pg/.s.PGSQL.5433");
-        let socket = ResolvedHost::sample("/run/pg", Peer::Socket(path), SslMode::Disable, false);
+        let socket = ResolvedHost::sample("/run/pg", Peer::Socket(path), SslMode::Disable);
         let options = url.sqlx_options(&socket).unwrap();
         assert_eq!(options.get_socket(), Some(&PathBuf::from("/run/pg")));
     }
 
     #[test]
     fn never_laxer_than_asked() {
-        let secured =
-            ResolvedHost::sample("db.example", at("10.0.0.1:5433"), SslMode::VerifyFull, true);
+        let secured = ResolvedHost::sample("db.example", at("10.0.0.1:5433"), SslMode::VerifyFull)
+            .encrypted();
         let error = parse("host=h user=u channel_binding=require")
             .sqlx_options(&secured)
             .unwrap_err();

@@ -82,7 +82,7 @@ pub(super) async fn authenticate(
             Message::AuthenticationOk if must_bind && !bound => return Err(unbound().into()),
             Message::AuthenticationOk => return Ok(()),
             Message::AuthenticationSasl(body) => {
-                bound = scram(stream, login, channel, &body).await?
+                bound = scram(stream, login, channel, &body).await?;
             }
             // Nothing but SCRAM binds: refused before anything about the password is sent.
             Message::AuthenticationCleartextPassword | Message::AuthenticationMd5Password(_)
@@ -166,7 +166,7 @@ async fn scram(
     // The exchange ends with the server's proof. A server that skips it does not know the password.
     match stream.next().await? {
         Message::AuthenticationSaslFinal(body) => {
-            scram.finish(body.data()).map_err(exchange_failed)?
+            scram.finish(body.data()).map_err(exchange_failed)?;
         }
         other => return Err(unexpected(other)),
     }

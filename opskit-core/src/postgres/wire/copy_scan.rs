@@ -114,6 +114,10 @@ impl CopyScanner {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::result_large_err,
+    reason = "the macro of proptest returns its own error"
+)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

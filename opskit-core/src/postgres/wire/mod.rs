@@ -19,6 +19,8 @@ mod result_set;
 mod server_error;
 mod start;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod transport;
 mod verify;

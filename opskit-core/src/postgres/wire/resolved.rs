@@ -70,7 +70,7 @@ impl ResolvedHost {
 
     /// One that no connection was made to.
     #[cfg(test)]
-    pub(crate) fn sample(host: &str, peer: Peer, sslmode: SslMode, tls: bool) -> Self {
+    pub(crate) fn sample(host: &str, peer: Peer, sslmode: SslMode) -> Self {
         Self {
             host: host.to_owned(),
             port: 5433,
@@ -79,8 +79,15 @@ impl ResolvedHost {
             pinned: false,
             password: Some(Secret::new("hunter2")),
             setup: None,
-            tls,
+            tls: false,
         }
+    }
+
+    /// The same, encrypted.
+    #[cfg(test)]
+    pub(crate) fn encrypted(mut self) -> Self {
+        self.tls = true;
+        self
     }
 
     pub(crate) fn password(&self) -> Option<&Secret> {

@@ -2,7 +2,7 @@
 
 use super::server_error::{lost, out_of_protocol};
 use super::transport::Transport;
-use super::verify::{Trust, Verifier};
+use super::verify::{NameCheck, Trust, Verifier};
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::postgres::url::{ClientCert, DatabaseUrl, RootCert, SslMode};
 use bytes::BytesMut;
@@ -136,7 +136,11 @@ fn load_trust(
             );
         }
     };
-    let trust = Trust::new(roots, mode == SslMode::VerifyFull, provider);
+    let name = match mode {
+        SslMode::VerifyFull => NameCheck::Required,
+        _ => NameCheck::Skipped,
+    };
+    let trust = Trust::new(roots, name, provider);
     let unusable = |error| {
         Error::new(
             ErrorKind::InvalidInput,

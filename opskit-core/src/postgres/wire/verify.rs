@@ -34,8 +34,9 @@ pub(super) struct Trust {
     name: NameCheck,
 }
 
+/// Whether a certificate must name the host.
 #[derive(Debug, PartialEq)]
-enum NameCheck {
+pub(super) enum NameCheck {
     Required,
     Skipped,
 }
@@ -43,7 +44,7 @@ enum NameCheck {
 impl Trust {
     pub(super) fn new(
         roots: Vec<CertificateDer<'static>>,
-        check_name: bool,
+        name: NameCheck,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, BoxError> {
         let mut store = RootCertStore::empty();
@@ -51,34 +52,32 @@ impl Trust {
         let chain =
             WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
                 .build()?;
-        let name = if check_name {
-            NameCheck::Required
-        } else {
-            NameCheck::Skipped
-        };
         Ok(Self { chain, roots, name })
     }
 
-    /// A server certificate that is itself in the list of trusted ones. `webpki` refuses one that
-    /// is its own authority, which is what `openssl req -x509` makes and many servers have.
-    fn check_pinned(
+    /// What speaks against a server certificate that is itself in the list of trusted ones. `webpki`
+    /// refuses one that is its own authority, which is what `openssl req -x509` makes and many
+    /// servers have.
+    fn objection_to_pinned(
         &self,
         cert: &CertificateDer<'_>,
         host: &ServerName<'_>,
         now: UnixTime,
-    ) -> Result<(), Error> {
-        let bad = |error| Error::InvalidCertificate(error);
-        let parsed = Certificate::from_der(cert).map_err(|_| bad(CertificateError::BadEncoding))?;
+    ) -> Option<Error> {
+        let Ok(parsed) = Certificate::from_der(cert) else {
+            return Some(Error::InvalidCertificate(CertificateError::BadEncoding));
+        };
         let validity = parsed.tbs_certificate().validity();
         if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
-            return Err(bad(CertificateError::NotValidYet));
+            return Some(Error::InvalidCertificate(CertificateError::NotValidYet));
         }
         if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
-            return Err(bad(CertificateError::Expired));
+            return Some(Error::InvalidCertificate(CertificateError::Expired));
         }
-        match self.name {
-            NameCheck::Skipped => Ok(()),
-            NameCheck::Required => verify_server_name(&ParsedCertificate::try_from(cert)?, host),
+        match (&self.name, ParsedCertificate::try_from(cert)) {
+            (NameCheck::Skipped, _) => None,
+            (NameCheck::Required, Ok(parsed)) => verify_server_name(&parsed, host).err(),
+            (NameCheck::Required, Err(error)) => Some(error),
         }
     }
 }
@@ -105,8 +104,10 @@ impl ServerCertVerifier for Verifier {
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if trust.name == NameCheck::Skipped => Ok(ServerCertVerified::assertion()),
             Err(_) if trust.roots.contains(cert) => {
-                trust.check_pinned(cert, host, now)?;
-                Ok(ServerCertVerified::assertion())
+                match trust.objection_to_pinned(cert, host, now) {
+                    None => Ok(ServerCertVerified::assertion()),
+                    Some(error) => Err(error),
+                }
             }
             Err(error) => Err(error),
         }
