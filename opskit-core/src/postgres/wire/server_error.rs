@@ -1,0 +1,273 @@
+//! What the server said went wrong, as an [`Error`].
+
+use crate::error::{Error, ErrorKind, Result};
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::message::backend::ErrorFields;
+use std::borrow::Cow;
+use std::io;
+
+/// The fields of an error or notice that are kept. Detail and context are not: they carry values of
+/// the user's rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ServerFields {
+    pub(super) severity: String,
+    pub(super) code: String,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+    pub(super) position: Option<String>,
+}
+
+impl ServerFields {
+    /// Reads as many fields as are well-formed; a malformed report is still a report.
+    pub(super) fn read(mut fields: ErrorFields<'_>) -> Self {
+        let mut read = Self::default();
+        let mut localised_severity = None;
+        while let Ok(Some(field)) = fields.next() {
+            let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
+            match field.type_() {
+                b'S' => localised_severity = Some(value),
+                b'V' => read.severity = value,
+                b'C' => read.code = value,
+                b'M' => read.message = value,
+                b'H' => read.hint = Some(value),
+                b'P' => read.position = Some(value),
+                _ => {}
+            }
+        }
+        if read.severity.is_empty() {
+            read.severity = localised_severity.unwrap_or_default();
+        }
+        read
+    }
+}
+
+/// The class of error that an SQLSTATE stands for.
+fn kind_of(code: &str, message: &str) -> ErrorKind {
+    match code {
+        "42501" => ErrorKind::PermissionDenied,
+        "42P01" | "3F000" | "42704" | "42883" | "3D000" | "42703" | "57P04" => ErrorKind::NotFound,
+        // Another session holds it, or the server has no room or is not up yet.
+        "55P03" | "55006" | "57P03" | "40001" | "40P01" => ErrorKind::Busy,
+        "57014" if message.contains("timeout") => ErrorKind::Timeout,
+        "57014" => ErrorKind::Cancelled,
+        "25P03" | "25P04" | "57P05" => ErrorKind::Timeout,
+        "57P01" | "57P02" => ErrorKind::Connection,
+        "53100" => ErrorKind::Storage,
+        "XX001" | "XX002" => ErrorKind::Damaged,
+        _ => match code.get(..2).unwrap_or_default() {
+            "08" => ErrorKind::Connection,
+            "28" => ErrorKind::PermissionDenied,
+            "53" => ErrorKind::Busy,
+            "0A" | "54" => ErrorKind::Unsupported,
+            // The server could not read its own files.
+            "58" => ErrorKind::Damaged,
+            // Values, constraints, objects in the wrong state, what a function raised.
+            "21" | "22" | "23" | "25" | "42" | "44" | "55" | "P0" | "2B" | "2F" | "38" | "39" => {
+                ErrorKind::InvalidInput
+            }
+            _ => ErrorKind::Internal,
+        },
+    }
+}
+
+/// Turns a server's report into an error. The message keeps the SQLSTATE and the position, and
+/// never a value of the user's rows.
+pub(super) fn server_error(fields: &ServerFields) -> Error {
+    let kind = kind_of(&fields.code, &fields.message);
+    let message = without_values(&fields.code, &fields.message);
+    let position = fields
+        .position
+        .as_ref()
+        .map(|at| format!(" at character {at}"))
+        .unwrap_or_default();
+    let error = Error::new(
+        kind,
+        format!("{message}{position} (SQLSTATE {})", fields.code),
+    );
+    match hint_of(fields) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+fn hint_of(fields: &ServerFields) -> Option<Cow<'_, str>> {
+    match fields.code.as_str() {
+        "28P01" => Some(Cow::Borrowed(
+            "Check the user name and the password; a password with special characters must be percent-encoded in a URL.",
+        )),
+        "53300" => Some(Cow::Borrowed(
+            "The server has no free connection: lower the number of jobs, or try again later.",
+        )),
+        // What a function raised may hold anything.
+        code if code.starts_with("P0") => None,
+        _ => fields.hint.as_deref().map(Cow::Borrowed),
+    }
+}
+
+/// Messages about data quote the value (`invalid input syntax for type integer: "…"`).
+fn without_values<'a>(code: &str, message: &'a str) -> Cow<'a, str> {
+    let about_a_setting_or_column = matches!(code, "22023" | "22P04");
+    if !code.starts_with("22") || about_a_setting_or_column {
+        return Cow::Borrowed(message);
+    }
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if last > first => Cow::Owned(format!(
+            "{}\"…\"{}",
+            &message[..first],
+            &message[last + 1..]
+        )),
+        _ => Cow::Borrowed(message),
+    }
+}
+
+/// An error of `sqlx`, with the same classes as one of the wire client.
+///
+/// Like there, nothing of `sqlx`'s own text about the server's report is kept but what is known to
+/// hold no value.
+pub(crate) fn from_sqlx(doing: &str, error: sqlx::Error) -> Error {
+    match error {
+        sqlx::Error::Database(report) => {
+            let Some(report) = report.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() else {
+                return Error::new(ErrorKind::Internal, doing).with_source(report);
+            };
+            let position = match report.position() {
+                Some(sqlx::postgres::PgErrorPosition::Original(at)) => Some(at.to_string()),
+                _ => None,
+            };
+            let fields = ServerFields {
+                severity: String::new(),
+                code: report.code().to_owned(),
+                message: report.message().to_owned(),
+                hint: report.hint().map(str::to_owned),
+                position,
+            };
+            server_error(&fields).while_doing(doing)
+        }
+        sqlx::Error::Io(error) => lost(error).while_doing(doing),
+        sqlx::Error::PoolTimedOut => {
+            Error::new(ErrorKind::Timeout, doing).with_source("no connection became free in time")
+        }
+        error @ (sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed) => {
+            Error::new(ErrorKind::Connection, doing).with_source(error)
+        }
+        error @ sqlx::Error::Configuration(_) => {
+            Error::new(ErrorKind::InvalidInput, doing).with_source(error)
+        }
+        error @ sqlx::Error::RowNotFound => {
+            Error::new(ErrorKind::NotFound, doing).with_source(error)
+        }
+        error => Error::new(ErrorKind::Internal, doing).with_source(error),
+    }
+}
+
+/// The connection broke while it was used.
+pub(super) fn lost(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            Error::new(ErrorKind::Connection, "the server closed the connection")
+        }
+        io::ErrorKind::TimedOut => {
+            Error::new(ErrorKind::Connection, "the server no longer answers").with_source(error)
+        }
+        _ => Error::new(
+            ErrorKind::Connection,
+            "the connection to the server was lost",
+        )
+        .with_source(error),
+    }
+}
+
+/// The server said something that the protocol does not allow here.
+pub(super) fn out_of_protocol(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Connection,
+        format!("the server does not follow the protocol: {what}"),
+    )
+    .with_hint("Check that host and port are those of a Postgres server.")
+}
+
+/// Bytes that `postgres-protocol` refuses.
+pub(super) fn malformed(error: io::Error) -> Error {
+    out_of_protocol("a malformed message").with_source(error)
+}
+
+/// A message of ours that cannot be put into the protocol: too long, or with a NUL in it.
+pub(super) fn unsendable(what: &str) -> impl FnOnce(io::Error) -> Error {
+    let message = format!("the {what} cannot be sent");
+    move |error| Error::new(ErrorKind::InvalidInput, message).with_source(error)
+}
+
+/// Fails when a message of ours cannot be built.
+pub(super) fn sendable(what: &str, built: io::Result<()>) -> Result<()> {
+    built.map_err(unsendable(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: &str, message: &str) -> Error {
+        server_error(&ServerFields {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            ..ServerFields::default()
+        })
+    }
+
+    #[test]
+    fn classes_follow_the_sqlstate() {
+        let table = [
+            ("42501", ErrorKind::PermissionDenied),
+            ("28P01", ErrorKind::PermissionDenied),
+            ("28000", ErrorKind::PermissionDenied),
+            ("42P01", ErrorKind::NotFound),
+            ("3F000", ErrorKind::NotFound),
+            ("3D000", ErrorKind::NotFound),
+            ("42601", ErrorKind::InvalidInput),
+            ("22012", ErrorKind::InvalidInput),
+            ("23505", ErrorKind::InvalidInput),
+            ("55P03", ErrorKind::Busy),
+            ("40P01", ErrorKind::Busy),
+            ("53300", ErrorKind::Busy),
+            ("57P03", ErrorKind::Busy),
+            ("53100", ErrorKind::Storage),
+            ("57P01", ErrorKind::Connection),
+            ("08006", ErrorKind::Connection),
+            ("57014", ErrorKind::Cancelled),
+            ("XX001", ErrorKind::Damaged),
+            ("0A000", ErrorKind::Unsupported),
+            ("XX000", ErrorKind::Internal),
+            ("", ErrorKind::Internal),
+            ("é", ErrorKind::Internal),
+        ];
+        for (code, kind) in table {
+            assert_eq!(error(code, "m").kind(), kind, "{code}");
+        }
+        assert_eq!(
+            error("57014", "canceling statement due to statement timeout").kind(),
+            ErrorKind::Timeout
+        );
+        assert_eq!(
+            error("57014", "canceling statement due to user request").kind(),
+            ErrorKind::Cancelled
+        );
+    }
+
+    #[test]
+    fn values_are_left_out() {
+        let shown = error(
+            "22P02",
+            "invalid input syntax for type integer: \"4111 1111\"",
+        )
+        .to_string();
+        assert_eq!(
+            shown,
+            "invalid input syntax for type integer: \"…\" (SQLSTATE 22P02)"
+        );
+        let shown = error("42P01", "relation \"t\" does not exist").to_string();
+        assert_eq!(shown, "relation \"t\" does not exist (SQLSTATE 42P01)");
+    }
+}
