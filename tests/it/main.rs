@@ -1,0 +1,4 @@
+//! Integration tests on real servers, in one binary.
+
+mod house;
+mod scratch;
