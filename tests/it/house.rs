@@ -37,7 +37,11 @@ fn files_are_short_and_follow_the_style() {
 
 #[test]
 fn no_file_names_a_machine() {
-    report(source::tracked("", "").iter().flat_map(style::machine_paths));
+    report(
+        source::tracked("", "")
+            .iter()
+            .flat_map(style::machine_paths),
+    );
 }
 
 /// Fails with every offence, not only the first.

@@ -69,7 +69,9 @@ impl Drop for TestDb {
         );
         // A thread of its own: this one may be inside a runtime, which cannot wait for another.
         let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
             runtime.is_ok_and(|runtime| runtime.block_on(run(&url, &sql)).is_ok())
         });
         // The whole server goes at the end of the run, so a failure costs nothing but space.
@@ -80,14 +82,20 @@ impl Drop for TestDb {
 /// Runs `sql` by the simple protocol, so that values come as the server's text.
 async fn run(url: &str, sql: &str) -> sqlx::Result<String> {
     let mut connection = PgConnection::connect(url).await?;
-    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await?;
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+        .fetch_all(&mut connection)
+        .await?;
     connection.close().await?;
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let mut values = Vec::with_capacity(row.len());
         for column in row.columns() {
             let value = row.try_get_raw(column.ordinal())?;
-            let text = if value.is_null() { "" } else { value.as_str().map_err(sqlx::Error::Decode)? };
+            let text = if value.is_null() {
+                ""
+            } else {
+                value.as_str().map_err(sqlx::Error::Decode)?
+            };
             values.push(text.to_owned());
         }
         lines.push(values.join("|"));

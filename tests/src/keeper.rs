@@ -20,7 +20,9 @@ pub async fn keep(watch: i32, url: &Path, turn: &Path, ready: impl FnOnce()) -> 
     if let Some(dir) = url.parent() {
         remove_stale(dir, url);
     }
-    let server = start().await.map_err(|e| io::Error::other(e.chain().join(": ")))?;
+    let server = start()
+        .await
+        .map_err(|e| io::Error::other(e.chain().join(": ")))?;
     let file = publish(url, &server.url(DATABASE))?;
     ready();
     tokio::task::spawn_blocking(move || watched.wait()).await??;
@@ -40,7 +42,12 @@ async fn start() -> Result<ScratchServer> {
 /// Writes `text` into `path`, locked before it has its name.
 fn publish(path: &Path, text: &str) -> io::Result<File> {
     let draft = path.with_extension("draft");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)?;
     file.lock()?;
     file.write_all(text.as_bytes())?;
     fs::rename(draft, path)?;
@@ -49,8 +56,14 @@ fn publish(path: &Path, text: &str) -> io::Result<File> {
 
 /// Removes the files of runs whose keeper was killed.
 fn remove_stale(dir: &Path, mine: &Path) {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    for url in entries.filter(|path| path != mine && path.extension().is_some_and(|ext| ext == "url")) {
+    let entries = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    for url in
+        entries.filter(|path| path != mine && path.extension().is_some_and(|ext| ext == "url"))
+    {
         if File::open(&url).is_ok_and(|file| file.try_lock().is_ok()) {
             // Another keeper may be doing the same.
             let _ = fs::remove_file(url.with_extension("turn"));
@@ -85,7 +98,9 @@ struct Watched(rustix::process::Pid);
 #[cfg(not(target_os = "linux"))]
 impl Watched {
     fn open(pid: i32) -> io::Result<Self> {
-        Ok(Self(rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?))
+        Ok(Self(
+            rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?,
+        ))
     }
 
     fn wait(self) -> io::Result<()> {

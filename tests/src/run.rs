@@ -32,8 +32,11 @@ impl TestServer {
 /// When it cannot be started.
 pub async fn server() -> &'static TestServer {
     static SERVER: OnceLock<TestServer> = OnceLock::new();
-    let get = || SERVER.get_or_init(|| join_run().unwrap_or_else(|e| panic!("no test server: {e}")));
-    tokio::task::spawn_blocking(get).await.expect("the test server can be had")
+    let get =
+        || SERVER.get_or_init(|| join_run().unwrap_or_else(|e| panic!("no test server: {e}")));
+    tokio::task::spawn_blocking(get)
+        .await
+        .expect("the test server can be had")
 }
 
 /// The path of a helper program of this crate.
@@ -45,14 +48,24 @@ pub async fn server() -> &'static TestServer {
 pub fn helper(name: &str) -> PathBuf {
     // Test binaries are in `deps`, one below the programs.
     let exe = std::env::current_exe().expect("the test binary has a path");
-    let found = exe.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|path| path.is_file());
+    let found = exe
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not built: run `cargo build -p opskit-tests --bins`"))
 }
 
 fn join_run() -> Result<TestServer, String> {
-    let files = RunFiles::of_this_run().map_err(|e| format!("cannot make the run's directory: {e}"))?;
+    let files =
+        RunFiles::of_this_run().map_err(|e| format!("cannot make the run's directory: {e}"))?;
     // Whoever comes second waits here until the first has started the keeper.
-    let turn = OpenOptions::new().create(true).append(true).mode(0o600).open(&files.turn);
+    let turn = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&files.turn);
     let turn = turn.map_err(|e| format!("cannot open {}: {e}", files.turn.display()))?;
     turn.lock().map_err(|e| e.to_string())?;
     let url = match kept(&files.url) {
@@ -74,8 +87,14 @@ struct RunFiles {
 
 impl RunFiles {
     fn of_this_run() -> std::io::Result<Self> {
-        let dir = std::env::temp_dir().join(format!("opskit-runs.{}", rustix::process::geteuid().as_raw()));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        let dir = std::env::temp_dir().join(format!(
+            "opskit-runs.{}",
+            rustix::process::geteuid().as_raw()
+        ));
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)?;
         // Under nextest the run is the parent's; otherwise it is this process.
         let (run, watch) = match std::env::var("NEXTEST_RUN_ID") {
             Ok(id) => (id, parent_id()),
@@ -103,13 +122,25 @@ fn kept(file: &Path) -> Option<String> {
 
 fn start_keeper(files: &RunFiles) -> Result<String, String> {
     let mut command = Command::new(helper("opskit-test-server"));
-    command.arg("keep").arg(files.watch.to_string()).arg(&files.url).arg(&files.turn);
+    command
+        .arg("keep")
+        .arg(files.watch.to_string())
+        .arg(&files.url)
+        .arg(&files.turn);
     // Nothing of ours may stay open in it, and a Ctrl-C is not for it: it ends when the run ends.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-    let mut keeper = command.spawn().map_err(|e| format!("cannot run the keeper: {e}"))?;
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0);
+    let mut keeper = command
+        .spawn()
+        .map_err(|e| format!("cannot run the keeper: {e}"))?;
     let mut said = String::new();
     if let Some(mut stdout) = keeper.stdout.take() {
-        stdout.read_to_string(&mut said).map_err(|e| e.to_string())?;
+        stdout
+            .read_to_string(&mut said)
+            .map_err(|e| e.to_string())?;
     }
     kept(&files.url).ok_or_else(|| format!("the keeper said: {said}"))
 }

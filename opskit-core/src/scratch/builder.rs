@@ -183,7 +183,10 @@ impl ScratchBuilder {
                 Ok(result) => result,
                 Err(_) => Err(Error::new(
                     ErrorKind::Timeout,
-                    format!("the scratch server was not ready within {} s", timeout.as_secs_f32()),
+                    format!(
+                        "the scratch server was not ready within {} s",
+                        timeout.as_secs_f32()
+                    ),
                 )
                 .with_hint("Allow more time, or look whether this machine is overloaded.")),
             }
@@ -195,7 +198,10 @@ impl ScratchBuilder {
         let bases = self.bases()?;
         let swept = sweep_bases(bases.clone()).await?;
         if !swept.removed.is_empty() {
-            let message = format!("removed {} scratch servers of dead processes", swept.removed.len());
+            let message = format!(
+                "removed {} scratch servers of dead processes",
+                swept.removed.len()
+            );
             ctx.emit(Event::Warning { message });
         }
         let user = ServerUser::choose(self.run_as.as_deref())?;
@@ -212,8 +218,15 @@ impl ScratchBuilder {
         // Before the work, so that a refused option costs nothing.
         let settings = settings::render(self.durability, &self.options, &dir.socket())?;
         let substitutions: Vec<_> = cluster.init().await?.into_iter().collect();
-        for Substitution { setting, wanted, used } in &substitutions {
-            let message = format!("the scratch server has {setting} \"{used}\": \"{wanted}\" is missing on this machine");
+        for Substitution {
+            setting,
+            wanted,
+            used,
+        } in &substitutions
+        {
+            let message = format!(
+                "the scratch server has {setting} \"{used}\": \"{wanted}\" is missing on this machine"
+            );
             ctx.emit(Event::Warning { message });
         }
         append(&dir.data().join("postgresql.conf"), &settings)?;
@@ -227,7 +240,10 @@ impl ScratchBuilder {
             None => Ok(self.env.bases()),
             Some(dir) => match dir.canonicalize() {
                 Ok(dir) => Ok(vec![dir]),
-                Err(e) => Err(storage(format!("cannot use directory \"{}\"", dir.display()), e)),
+                Err(e) => Err(storage(
+                    format!("cannot use directory \"{}\"", dir.display()),
+                    e,
+                )),
             },
         }
     }
@@ -235,13 +251,18 @@ impl ScratchBuilder {
     async fn locate(&self, user: &ServerUser) -> Result<ServerBinaries> {
         let (bin_dir, env, user) = (self.bin_dir.clone(), self.env.clone(), user.clone());
         let work = move || ServerBinaries::locate_as(bin_dir.as_deref(), &env, &user);
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|e| Error::new(ErrorKind::Internal, "the search for server binaries failed").with_source(e))?
+        tokio::task::spawn_blocking(work).await.map_err(|e| {
+            Error::new(ErrorKind::Internal, "the search for server binaries failed").with_source(e)
+        })?
     }
 }
 
 fn append(file: &Path, text: &str) -> Result<()> {
-    let write = || std::fs::OpenOptions::new().append(true).open(file)?.write_all(text.as_bytes());
+    let write = || {
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(file)?
+            .write_all(text.as_bytes())
+    };
     write().map_err(|e| storage(format!("cannot write \"{}\"", file.display()), e))
 }

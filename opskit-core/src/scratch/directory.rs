@@ -70,19 +70,30 @@ impl ScratchDir {
     pub(super) fn create(bases: &[PathBuf], user: &ServerUser) -> Result<Self> {
         let suits = |base: &&PathBuf| fits(base) && user.can_reach(base);
         let Some(base) = bases.iter().find(suits) else {
-            let tried: Vec<_> = bases.iter().map(|base| format!("\"{}\"", base.display())).collect();
+            let tried: Vec<_> = bases
+                .iter()
+                .map(|base| format!("\"{}\"", base.display()))
+                .collect();
             return Err(Error::new(
                 ErrorKind::InvalidInput,
                 format!("no scratch server can be made in {}", tried.join(", ")),
             )
             .with_hint("Choose a directory with a short path that the server's user can reach, such as /tmp."));
         };
-        Self::create_in(base, user)
-            .map_err(|e| storage(format!("cannot make a scratch directory in \"{}\"", base.display()), e))
+        Self::create_in(base, user).map_err(|e| {
+            storage(
+                format!("cannot make a scratch directory in \"{}\"", base.display()),
+                e,
+            )
+        })
     }
 
     fn create_in(base: &Path, user: &ServerUser) -> io::Result<Self> {
-        let path = tempfile::Builder::new().prefix(PREFIX).rand_bytes(RANDOM_CHARS).tempdir_in(base)?.keep();
+        let path = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .rand_bytes(RANDOM_CHARS)
+            .tempdir_in(base)?
+            .keep();
         let made = lock(&path, user.uid).map(|owner| Self {
             path: path.clone(),
             server_uid: user.uid,
@@ -151,7 +162,9 @@ pub(super) fn clear(path: &Path, server_uid: u32) -> io::Result<()> {
 fn retry(remove: impl Fn() -> io::Result<()>) -> io::Result<()> {
     for _ in 0..50 {
         match absent_is_fine(remove()) {
-            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => std::thread::sleep(Duration::from_millis(20)),
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             result => return result,
         }
     }
@@ -168,10 +181,21 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
 /// Writes the owner file of `path` and locks it, before it has its name.
 fn lock(path: &Path, server_uid: u32) -> io::Result<File> {
     let draft = path.join(OWNER_DRAFT);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)?;
     file.lock()?;
-    let directory = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let created = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    let directory = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let created = std::time::UNIX_EPOCH
+        .elapsed()
+        .unwrap_or_default()
+        .as_secs();
     let owner = Owner {
         opskit_scratch: FORMAT,
         directory,
@@ -202,7 +226,8 @@ mod tests {
 
     #[test]
     fn an_owner_file_counts_only_in_its_own_directory() {
-        let text = r#"{"opskit_scratch":1,"directory":"opskit-a","pid":1,"created":2,"server_uid":3}"#;
+        let text =
+            r#"{"opskit_scratch":1,"directory":"opskit-a","pid":1,"created":2,"server_uid":3}"#;
         assert_eq!(Owner::parse(text, "opskit-a").unwrap().server_uid, 3);
         assert!(Owner::parse(text, "opskit-b").is_none());
         assert!(Owner::parse(&text[..20], "opskit-a").is_none());

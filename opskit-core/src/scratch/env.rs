@@ -48,7 +48,12 @@ impl ScratchEnv {
     /// The directories in which server directories are made, best first, symlinks resolved.
     pub(super) fn bases(&self) -> Vec<PathBuf> {
         let mut bases: Vec<PathBuf> = Vec::new();
-        for base in self.temp_dir.as_deref().into_iter().chain([Path::new("/tmp")]) {
+        for base in self
+            .temp_dir
+            .as_deref()
+            .into_iter()
+            .chain([Path::new("/tmp")])
+        {
             if let Ok(base) = base.canonicalize()
                 && !bases.contains(&base)
             {

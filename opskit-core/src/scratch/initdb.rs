@@ -55,9 +55,14 @@ impl Cluster<'_> {
     async fn run(&self, locale: &str) -> Result<Output> {
         let program = self.binaries.dir().join("initdb");
         let mut command = self.user.command(&program, self.env);
-        command.current_dir(self.dir.data()).arg("-D").arg(self.dir.data());
+        command
+            .current_dir(self.dir.data())
+            .arg("-D")
+            .arg(self.dir.data());
         command.args(["--auth=trust", "--no-sync", "-U", SUPERUSER]);
-        command.arg(format!("--encoding={}", self.encoding)).arg(format!("--locale={locale}"));
+        command
+            .arg(format!("--encoding={}", self.encoding))
+            .arg(format!("--locale={locale}"));
         tokio::process::Command::from(command)
             .kill_on_drop(true)
             .output()
@@ -67,7 +72,13 @@ impl Cluster<'_> {
 
     fn failure(&self, output: &Output) -> Error {
         let text = String::from_utf8_lossy(&output.stderr);
-        failure(&format!("cannot make a cluster for the scratch server ({})", output.status), &text)
+        failure(
+            &format!(
+                "cannot make a cluster for the scratch server ({})",
+                output.status
+            ),
+            &text,
+        )
     }
 }
 
@@ -111,7 +122,9 @@ pub(super) fn failure(what: &str, said: &str) -> Error {
         ),
     ];
     let class = CLASSES.iter().find(|(words, ..)| said.contains(words));
-    let (kind, hint) = class.map_or((ErrorKind::Unsupported, None), |(_, kind, hint)| (*kind, Some(*hint)));
+    let (kind, hint) = class.map_or((ErrorKind::Unsupported, None), |(_, kind, hint)| {
+        (*kind, Some(*hint))
+    });
     let error = Error::new(kind, what).with_source(last_lines(said));
     match hint {
         Some(hint) => error.with_hint(hint),
@@ -122,7 +135,10 @@ pub(super) fn failure(what: &str, said: &str) -> Error {
 /// The end of `text`, where the reason stands.
 fn last_lines(text: &str) -> String {
     const LINES: usize = 12;
-    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     match lines.split_at(lines.len().saturating_sub(LINES)).1 {
         [] => "the server said nothing".to_owned(),
         end => end.join("\n"),
@@ -144,11 +160,17 @@ mod tests {
 
     #[test]
     fn failures_are_classified_and_end_with_the_reason() {
-        let said = format!("{}FATAL:  unrecognized configuration parameter \"x\"\n", "noise\n".repeat(50));
+        let said = format!(
+            "{}FATAL:  unrecognized configuration parameter \"x\"\n",
+            "noise\n".repeat(50)
+        );
         let error = failure("cannot start", &said);
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         let reason = error.source().unwrap().to_string();
         assert!(reason.ends_with("parameter \"x\"") && reason.lines().count() == 12);
-        assert_eq!(failure("cannot start", "").chain()[1], "the server said nothing");
+        assert_eq!(
+            failure("cannot start", "").chain()[1],
+            "the server said nothing"
+        );
     }
 }

@@ -52,8 +52,15 @@ impl ServerVersion {
 
     /// Reads what `postgres --version` prints.
     fn parse(text: &str) -> Option<Self> {
-        let version = text.strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?;
-        let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+        let version = text
+            .strip_prefix("postgres (PostgreSQL) ")?
+            .split_whitespace()
+            .next()?;
+        let digits = |text: &str| {
+            text.chars()
+                .take_while(char::is_ascii_digit)
+                .collect::<String>()
+        };
         let (major, rest) = version.split_once('.').unwrap_or((version, "0"));
         Some(Self {
             major: digits(major).parse().ok()?,
@@ -119,7 +126,11 @@ impl ServerBinaries {
     }
 
     /// [`ServerBinaries::locate`] for a known user.
-    pub(super) fn locate_as(bin_dir: Option<&Path>, env: &ScratchEnv, user: &ServerUser) -> Result<Self> {
+    pub(super) fn locate_as(
+        bin_dir: Option<&Path>,
+        env: &ScratchEnv,
+        user: &ServerUser,
+    ) -> Result<Self> {
         if let Some(dir) = bin_dir.or(env.pg_bin.as_deref()) {
             return Self::examine(dir, env, user);
         }
@@ -170,7 +181,9 @@ impl ServerBinaries {
         let version = ServerVersion::parse(&String::from_utf8_lossy(&output.stdout));
         match version {
             Some(version) if output.status.success() => Ok(Self { dir, version }),
-            _ => Err(does_not_run(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+            _ => Err(does_not_run(
+                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            )),
         }
     }
 }
@@ -186,8 +199,16 @@ fn resolve(dir: &Path) -> PathBuf {
 }
 
 fn candidates(env: &ScratchEnv, user: &ServerUser) -> Vec<PathBuf> {
-    let path: Vec<PathBuf> = env.path.iter().flat_map(std::env::split_paths).filter(|dir| dir.is_absolute()).collect();
-    let config = path.iter().map(|dir| dir.join("pg_config")).find(|file| file.is_file());
+    let path: Vec<PathBuf> = env
+        .path
+        .iter()
+        .flat_map(std::env::split_paths)
+        .filter(|dir| dir.is_absolute())
+        .collect();
+    let config = path
+        .iter()
+        .map(|dir| dir.join("pg_config"))
+        .find(|file| file.is_file());
     let mut dirs: Vec<PathBuf> = config
         .and_then(|program| bindir(user.command(&program, env)))
         .into_iter()
@@ -200,7 +221,11 @@ fn candidates(env: &ScratchEnv, user: &ServerUser) -> Vec<PathBuf> {
 
 /// What `pg_config --bindir` answers.
 fn bindir(mut pg_config: Command) -> Option<PathBuf> {
-    let output = pg_config.arg("--bindir").output().ok().filter(|output| output.status.success())?;
+    let output = pg_config
+        .arg("--bindir")
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
     let dir = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
     dir.is_absolute().then_some(dir)
 }
@@ -211,7 +236,10 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
     for component in pattern.split('/').filter(|component| !component.is_empty()) {
         dirs = match component.split_once('*') {
             None => dirs.into_iter().map(|dir| dir.join(component)).collect(),
-            Some((prefix, suffix)) => dirs.iter().flat_map(|dir| matching(dir, prefix, suffix)).collect(),
+            Some((prefix, suffix)) => dirs
+                .iter()
+                .flat_map(|dir| matching(dir, prefix, suffix))
+                .collect(),
         };
     }
     dirs
@@ -223,7 +251,9 @@ fn matching(dir: &Path, prefix: &str, suffix: &str) -> Vec<PathBuf> {
         .filter(|entry| {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            name.len() >= prefix.len() + suffix.len() && name.starts_with(prefix) && name.ends_with(suffix)
+            name.len() >= prefix.len() + suffix.len()
+                && name.starts_with(prefix)
+                && name.ends_with(suffix)
         })
         .map(|entry| entry.path())
         .collect()
@@ -236,7 +266,10 @@ mod tests {
     #[test]
     fn versions_are_read_from_every_spelling() {
         let parse = |text: &str| ServerVersion::parse(text).map(ServerVersion::num);
-        assert_eq!(parse("postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)\n"), Some(150_013));
+        assert_eq!(
+            parse("postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)\n"),
+            Some(150_013)
+        );
         assert_eq!(parse("postgres (PostgreSQL) 18beta1\n"), Some(180_000));
         assert_eq!(parse("postgres (PostgreSQL) 17.0"), Some(170_000));
         assert_eq!(parse("postgres (EnterpriseDB) 17.0"), None);
@@ -251,6 +284,12 @@ mod tests {
         }
         let mut found = expand(&format!("{}/pgsql-*/bin", root.path().display()));
         found.sort();
-        assert_eq!(found, [root.path().join("pgsql-15/bin"), root.path().join("pgsql-16/bin")]);
+        assert_eq!(
+            found,
+            [
+                root.path().join("pgsql-15/bin"),
+                root.path().join("pgsql-16/bin")
+            ]
+        );
     }
 }

@@ -35,8 +35,12 @@ impl Postmaster {
         user: &ServerUser,
         env: &ScratchEnv,
     ) -> Result<Self> {
-        let mut postmaster = Self::spawn(dir, binaries, user, env)
-            .map_err(|e| storage(format!("cannot run the server in \"{}\"", binaries.dir().display()), e))?;
+        let mut postmaster = Self::spawn(dir, binaries, user, env).map_err(|e| {
+            storage(
+                format!("cannot run the server in \"{}\"", binaries.dir().display()),
+                e,
+            )
+        })?;
         let status_file = dir.data().join("postmaster.pid");
         let mut tick = tokio::time::interval(POLL);
         loop {
@@ -57,7 +61,11 @@ impl Postmaster {
         user: &ServerUser,
         env: &ScratchEnv,
     ) -> std::io::Result<Self> {
-        let log = fs::OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.log())?;
+        let log = fs::OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(dir.log())?;
         let mut command = user.command(&binaries.dir().join("postgres"), env);
         command.current_dir(dir.data()).arg("-D").arg(dir.data());
         command.stdout(log.try_clone()?).stderr(log);
@@ -108,7 +116,10 @@ impl Drop for Postmaster {
 
 /// Whether `postmaster.pid` says that connections are taken: its eighth line is the status.
 fn is_ready(status: &str) -> bool {
-    status.lines().nth(7).is_some_and(|line| line.trim_end() == "ready")
+    status
+        .lines()
+        .nth(7)
+        .is_some_and(|line| line.trim_end() == "ready")
 }
 
 fn log_tail(log: &Path) -> String {

@@ -71,7 +71,13 @@ fn from_ps(dir: &Path, uid: u32) -> Option<Pid> {
     let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
     let pid = Pid::from_raw(text.lines().next()?.parse().ok()?)?;
     let mut ps = Command::new("ps");
-    ps.args(["-ww", "-o", "uid=,command=", "-p", &pid.as_raw_nonzero().to_string()]);
+    ps.args([
+        "-ww",
+        "-o",
+        "uid=,command=",
+        "-p",
+        &pid.as_raw_nonzero().to_string(),
+    ]);
     let output = String::from_utf8(ps.output().ok()?.stdout).ok()?;
     let (owner, command) = output.trim().split_once(' ')?;
     let is_ours = owner.parse() == Ok(uid) && command.contains(&format!("-D {}", data.display()));
@@ -90,7 +96,11 @@ mod tests {
     #[test]
     fn a_process_that_is_no_server_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let mut sleeper = Command::new("sleep").arg("60").current_dir(dir.path()).spawn().unwrap();
+        let mut sleeper = Command::new("sleep")
+            .arg("60")
+            .current_dir(dir.path())
+            .spawn()
+            .unwrap();
         assert!(stop_all(dir.path(), rustix::process::geteuid().as_raw()));
         assert!(sleeper.try_wait().unwrap().is_none());
         sleeper.kill().unwrap();
@@ -103,12 +113,18 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         let program = dir.path().join("postgres");
         fs::copy("/bin/sleep", &program).unwrap();
-        let mut posing = Command::new(&program).arg("60").current_dir(dir.path()).spawn().unwrap();
+        let mut posing = Command::new(&program)
+            .arg("60")
+            .current_dir(dir.path())
+            .spawn()
+            .unwrap();
         let uid = rustix::process::geteuid().as_raw();
         assert!(processes(other.path(), uid).is_empty());
         assert!(processes(dir.path(), uid + 1).is_empty());
         if cfg!(target_os = "linux") {
-            let found = wait_until(GRACE, || processes(dir.path(), uid) == [Pid::from_child(&posing)]);
+            let found = wait_until(GRACE, || {
+                processes(dir.path(), uid) == [Pid::from_child(&posing)]
+            });
             assert!(found);
         }
         posing.kill().unwrap();

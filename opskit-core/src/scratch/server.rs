@@ -137,11 +137,13 @@ impl ScratchServer {
         let work = move || {
             self.postmaster.shut_down();
             let path = self.dir.path().display().to_string();
-            self.dir.remove().map_err(|e| storage(format!("cannot remove \"{path}\""), e))
+            self.dir
+                .remove()
+                .map_err(|e| storage(format!("cannot remove \"{path}\""), e))
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|e| Error::new(ErrorKind::Internal, "stopping the scratch server failed").with_source(e))?
+        tokio::task::spawn_blocking(work).await.map_err(|e| {
+            Error::new(ErrorKind::Internal, "stopping the scratch server failed").with_source(e)
+        })?
     }
 
     /// Kills the server and every process of it, as a power failure would. For tests of what
@@ -171,7 +173,9 @@ fn url(database: &str, socket_dir: &Path) -> String {
 fn encode(url: &mut String, bytes: &[u8]) {
     for byte in bytes {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                url.push(char::from(*byte));
+            }
             _ => {
                 let _ = write!(url, "%{byte:02X}");
             }

@@ -25,7 +25,11 @@ const RESERVED: [&str; 15] = [
 ];
 
 /// What makes a server fast that nobody needs after a crash.
-const NOT_DURABLE: [(&str, &str); 3] = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
+const NOT_DURABLE: [(&str, &str); 3] = [
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+];
 
 /// Whether the server must survive a crash of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +41,11 @@ pub(super) enum Durability {
 }
 
 /// The lines to add to `postgresql.conf`; later lines win.
-pub(super) fn render(durability: Durability, options: &[(String, String)], socket_dir: &Path) -> Result<String> {
+pub(super) fn render(
+    durability: Durability,
+    options: &[(String, String)],
+    socket_dir: &Path,
+) -> Result<String> {
     let mut text = String::from("\n# opskit scratch server\n");
     push(&mut text, "timezone", "UTC");
     if durability == Durability::Off {
@@ -51,7 +59,11 @@ pub(super) fn render(durability: Durability, options: &[(String, String)], socke
     }
     push(&mut text, "listen_addresses", "");
     push(&mut text, "port", &PORT.to_string());
-    push(&mut text, "unix_socket_directories", &list_item(&socket_dir.to_string_lossy()));
+    push(
+        &mut text,
+        "unix_socket_directories",
+        &list_item(&socket_dir.to_string_lossy()),
+    );
     push(&mut text, "unix_socket_permissions", "0700");
     push(&mut text, "logging_collector", "off");
     push(&mut text, "log_destination", "stderr");
@@ -116,7 +128,11 @@ mod tests {
             ("", "1"),
             ("work_mem", "1MB\nport = 1"),
         ] {
-            assert_eq!(rendered(name, value).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+            assert_eq!(
+                rendered(name, value).unwrap_err().kind(),
+                ErrorKind::InvalidInput,
+                "{name}"
+            );
         }
     }
 

@@ -83,9 +83,9 @@ pub(super) async fn sweep_bases(bases: Vec<PathBuf>) -> Result<SweepReport> {
             all
         })
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::new(ErrorKind::Internal, "sweeping scratch directories failed").with_source(e))
+    tokio::task::spawn_blocking(work).await.map_err(|e| {
+        Error::new(ErrorKind::Internal, "sweeping scratch directories failed").with_source(e)
+    })
 }
 
 enum Outcome {
@@ -103,7 +103,9 @@ fn sweep_one(path: &Path, name: &str) -> Outcome {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Outcome::InUse,
-        Err(TryLockError::Error(e)) => return Outcome::LeftAlone(format!("its owner file cannot be locked: {e}")),
+        Err(TryLockError::Error(e)) => {
+            return Outcome::LeftAlone(format!("its owner file cannot be locked: {e}"));
+        }
     }
     // Another sweep may have finished between our opening the file and our locking it.
     match fstat(&file) {
@@ -112,7 +114,10 @@ fn sweep_one(path: &Path, name: &str) -> Outcome {
         _ => return Outcome::LeftAlone("its owner file has other names".to_owned()),
     }
     let mut text = String::new();
-    let read = file.by_ref().take(OWNER_MAX_BYTES).read_to_string(&mut text);
+    let read = file
+        .by_ref()
+        .take(OWNER_MAX_BYTES)
+        .read_to_string(&mut text);
     let Some(owner) = read.ok().and_then(|_| Owner::parse(&text, name)) else {
         return Outcome::LeftAlone("its owner file is not one of ours".to_owned());
     };
@@ -128,13 +133,23 @@ fn open_owner(path: &Path) -> std::result::Result<(File, u32), String> {
     let no_owner = |e: rustix::io::Errno| format!("it has no owner file: {e}");
     let is_mine = |stat: &Stat| stat.st_uid == me;
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let dir = open(path, flags | OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty())
-        .map_err(|e| format!("it is not a directory that can be opened: {e}"))?;
+    let dir = open(
+        path,
+        flags | OFlags::DIRECTORY | OFlags::RDONLY,
+        Mode::empty(),
+    )
+    .map_err(|e| format!("it is not a directory that can be opened: {e}"))?;
     if !fstat(&dir).is_ok_and(|stat| is_mine(&stat)) {
         return Err("it belongs to another user".to_owned());
     }
     // NONBLOCK: opening a pipe of that name must not wait for its other end.
-    let file = openat(&dir, OWNER, flags | OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).map_err(no_owner)?;
+    let file = openat(
+        &dir,
+        OWNER,
+        flags | OFlags::RDONLY | OFlags::NONBLOCK,
+        Mode::empty(),
+    )
+    .map_err(no_owner)?;
     let stat = fstat(&file).map_err(no_owner)?;
     let is_file = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
     match is_file && is_mine(&stat) {

@@ -40,7 +40,8 @@ impl ServerUser {
                 .with_hint("Only root can start a server as another user; leave the user out.")),
             };
         }
-        let passwd = std::fs::read_to_string("/etc/passwd").map_err(|e| storage("cannot read \"/etc/passwd\"", e))?;
+        let passwd = std::fs::read_to_string("/etc/passwd")
+            .map_err(|e| storage("cannot read \"/etc/passwd\"", e))?;
         let names = run_as.map_or(UNPRIVILEGED.to_vec(), |name| vec![name]);
         from_passwd(&passwd, &names).ok_or_else(|| {
             Error::new(
@@ -54,7 +55,11 @@ impl ServerUser {
     /// A command that runs as this user, with nothing of our environment but what servers need.
     pub(super) fn command(&self, program: &Path, env: &ScratchEnv) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("LC_ALL", "C").stdin(Stdio::null()).current_dir("/");
+        command
+            .env_clear()
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .current_dir("/");
         if let Some(path) = &env.path {
             command.env("PATH", path);
         }
@@ -148,10 +153,15 @@ mod tests {
             gid: 1,
             dropped_to: None,
         };
-        let mut env = ScratchEnv::default();
-        env.path = Some("/bin".into());
+        let env = ScratchEnv {
+            path: Some("/bin".into()),
+            ..ScratchEnv::default()
+        };
         let command = user.command(Path::new("/bin/true"), &env);
-        let names: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+        let names: Vec<_> = command
+            .get_envs()
+            .map(|(name, _)| name.to_owned())
+            .collect();
         assert_eq!(names, ["LC_ALL", "PATH"]);
     }
 }

@@ -28,8 +28,15 @@ const REEXPORTED: [&str; 3] = ["Error", "ErrorKind", "Result"];
 
 /// The upward and sideways uses of a file of the core.
 pub(super) fn offences(source: &Source) -> Vec<String> {
-    let below = source.path.strip_prefix("opskit-core/src/").unwrap_or(&source.path);
-    let module = below.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+    let below = source
+        .path
+        .strip_prefix("opskit-core/src/")
+        .unwrap_or(&source.path);
+    let module = below
+        .split('/')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(".rs");
     if module == "lib" {
         return Vec::new();
     }
@@ -37,8 +44,12 @@ pub(super) fn offences(source: &Source) -> Vec<String> {
         return vec![format!("{}: module \"{module}\" has no rank", source.path)];
     };
     let used = uses(source, below);
-    let wrong = used.iter().filter(|used| *used != module && rank(used).is_none_or(|rank| rank >= own));
-    wrong.map(|used| format!("{}: \"{module}\" may not use \"{used}\"", source.path)).collect()
+    let wrong = used
+        .iter()
+        .filter(|used| *used != module && rank(used).is_none_or(|rank| rank >= own));
+    wrong
+        .map(|used| format!("{}: \"{module}\" may not use \"{used}\"", source.path))
+        .collect()
 }
 
 fn rank(module: &str) -> Option<usize> {
@@ -50,7 +61,11 @@ fn rank(module: &str) -> Option<usize> {
 
 /// The top-level modules that a file names.
 fn uses(source: &Source, below: &str) -> Vec<String> {
-    let code: String = source.code().split_whitespace().collect::<Vec<_>>().join(" ");
+    let code: String = source
+        .code()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     // `a/mod.rs` and `a.rs` are one level down, `a/b.rs` two; tests in a file one more.
     let parts = below.split('/').filter(|part| *part != "mod.rs").count();
     let (before, tests) = code.split_once("#[cfg(test)] mod ").unwrap_or((&code, ""));
@@ -60,7 +75,9 @@ fn uses(source: &Source, below: &str) -> Vec<String> {
         let up = "super::".repeat(depth);
         for root in ["crate::", up.as_str()] {
             for (at, _) in code.match_indices(root) {
-                if !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '$') {
+                if !code[..at]
+                    .ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '$')
+                {
                     used.extend(first_segments(&code[at + root.len()..]));
                 }
             }
@@ -73,7 +90,12 @@ fn uses(source: &Source, below: &str) -> Vec<String> {
 
 /// The first segment of each path in `a::b …` or `{a::b, c::{d, e}, f} …`.
 fn first_segments(rest: &str) -> Vec<String> {
-    let segment = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let segment = |text: &str| {
+        text.trim()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
+    };
     let Some(list) = rest.strip_prefix('{') else {
         return vec![segment(rest)];
     };
@@ -89,21 +111,63 @@ fn first_segments(rest: &str) -> Vec<String> {
             _ => {}
         }
     }
-    items.iter().map(|item| segment(item)).filter(|item: &String| !item.is_empty()).collect()
+    items
+        .iter()
+        .map(|item| segment(item))
+        .filter(|item: &String| !item.is_empty())
+        .collect()
 }
 
 #[test]
 fn an_upward_use_is_found() {
-    let found = |path: &str, text: &str| offences(&Source::planted(&format!("opskit-core/src/{path}"), text)).len();
-    assert_eq!(found("export/decode.rs", "use crate::{\n  error::{Error, Result},\n  pgtype::Oid,\n};"), 0);
-    assert_eq!(found("export/decode.rs", "use crate::export::plan; use crate::Error;"), 0);
+    let found = |path: &str, text: &str| {
+        offences(&Source::planted(&format!("opskit-core/src/{path}"), text)).len()
+    };
+    assert_eq!(
+        found(
+            "export/decode.rs",
+            "use crate::{\n  error::{Error, Result},\n  pgtype::Oid,\n};"
+        ),
+        0
+    );
+    assert_eq!(
+        found(
+            "export/decode.rs",
+            "use crate::export::plan; use crate::Error;"
+        ),
+        0
+    );
     assert_eq!(found("export/decode.rs", "use crate::sink::Part;"), 1);
-    assert_eq!(found("export/decode.rs", "use crate::{error::{self, Kind}, postgres::{a, b}, scratch};"), 2);
-    assert_eq!(found("export/decode.rs", "fn a() { crate::postgres::wire::connect() }"), 1);
+    assert_eq!(
+        found(
+            "export/decode.rs",
+            "use crate::{error::{self, Kind}, postgres::{a, b}, scratch};"
+        ),
+        2
+    );
+    assert_eq!(
+        found(
+            "export/decode.rs",
+            "fn a() { crate::postgres::wire::connect() }"
+        ),
+        1
+    );
     assert_eq!(found("name.rs", "use crate::secret::Secret;"), 1, "peers");
     assert_eq!(found("export/decode.rs", "use super::super::sink;"), 1);
-    assert_eq!(found("export/mod.rs", "use super::sink; #[cfg(test)]\nmod tests { use super::plan; }"), 1);
-    assert_eq!(found("export/decode.rs", "// crate::sink\nfn a() { \"crate::sink\"; }"), 0);
+    assert_eq!(
+        found(
+            "export/mod.rs",
+            "use super::sink; #[cfg(test)]\nmod tests { use super::plan; }"
+        ),
+        1
+    );
+    assert_eq!(
+        found(
+            "export/decode.rs",
+            "// crate::sink\nfn a() { \"crate::sink\"; }"
+        ),
+        0
+    );
     assert_eq!(found("utils.rs", ""), 1, "a module without rank");
     assert_eq!(found("export/mod.rs", "use crate::utils;"), 1);
     assert_eq!(found("lib.rs", "pub use crate::testing::x;"), 0);

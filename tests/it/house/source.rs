@@ -29,25 +29,44 @@ impl Source {
     pub(super) fn code_before_tests(&self) -> String {
         let code = self.code();
         let lines: Vec<_> = code.lines().collect();
-        let tests = lines.windows(2).position(|pair| pair[0].trim() == "#[cfg(test)]" && pair[1].starts_with("mod "));
+        let tests = lines
+            .windows(2)
+            .position(|pair| pair[0].trim() == "#[cfg(test)]" && pair[1].starts_with("mod "));
         lines[..tests.unwrap_or(lines.len())].join("\n")
     }
 }
 
 /// The root of the workspace.
 pub(super) fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// The text files that git knows or would add, whose path starts and ends like this.
 pub(super) fn tracked(start: &str, end: &str) -> Vec<Source> {
     let mut git = Command::new("git");
     // The owner of a checkout may be another user, as in containers of CI.
-    git.args(["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    git.args([
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
     let output = git.current_dir(root()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let paths = String::from_utf8(output.stdout).unwrap();
-    let wanted = paths.split('\0').filter(|path| !path.is_empty() && path.starts_with(start) && path.ends_with(end));
+    let wanted = paths
+        .split('\0')
+        .filter(|path| !path.is_empty() && path.starts_with(start) && path.ends_with(end));
     wanted
         .filter_map(|path| {
             // Deleted files are still listed, and not all files are text.
@@ -68,7 +87,11 @@ fn code_only(text: &str) -> String {
     while at < chars.len() {
         let end = skip(&chars, at);
         if end > at {
-            out.extend(chars[at..end].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }));
+            out.extend(
+                chars[at..end]
+                    .iter()
+                    .map(|c| if *c == '\n' { '\n' } else { ' ' }),
+            );
             at = end;
         } else {
             out.push(chars[at]);
@@ -106,7 +129,10 @@ fn raw(chars: &[char], at: usize) -> usize {
 
 /// The length up to and with `close`.
 fn find(chars: &[char], close: &[char]) -> usize {
-    chars.windows(close.len()).position(|window| window == close).map_or(chars.len(), |at| at + close.len())
+    chars
+        .windows(close.len())
+        .position(|window| window == close)
+        .map_or(chars.len(), |at| at + close.len())
 }
 
 /// The length up to and with an unescaped `close`.
@@ -124,10 +150,18 @@ fn quoted(chars: &[char], close: char) -> usize {
 
 #[test]
 fn only_code_is_left() {
-    let kept = |text| code_only(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let kept = |text| {
+        code_only(text)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     assert_eq!(kept("a // b\nc /* d\n e */ f"), "a c f");
     assert_eq!(kept(r#"a("b\"c", 'd', '\'', '"', x) e"#), "a( , , , , x) e");
-    assert_eq!(kept("a(r#\"b \" c\"#) br\"x\" d<'e>(r) f"), "a( ) b d<'e>(r) f");
+    assert_eq!(
+        kept("a(r#\"b \" c\"#) br\"x\" d<'e>(r) f"),
+        "a( ) b d<'e>(r) f"
+    );
     let source = Source::planted("a.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n}\n");
     assert_eq!(source.code_before_tests(), "fn a() {}");
 }

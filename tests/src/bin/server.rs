@@ -10,8 +10,12 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime.map_err(|e| e.to_string()).and_then(|runtime| runtime.block_on(run(&args)));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = runtime
+        .map_err(|e| e.to_string())
+        .and_then(|runtime| runtime.block_on(run(&args)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -25,16 +29,22 @@ async fn run(args: &[&str]) -> Result<(), String> {
     match args {
         ["keep", watch, url, turn] => {
             let watch = watch.parse().map_err(|e| format!("bad process id: {e}"))?;
-            let kept = opskit_tests::keeper::keep(watch, Path::new(url), Path::new(turn), close_stdout);
+            let kept =
+                opskit_tests::keeper::keep(watch, Path::new(url), Path::new(turn), close_stdout);
             kept.await.map_err(|e| e.to_string())
         }
         ["hold", base] => {
             let builder = ScratchServer::builder().base_dir(*base);
-            let server = builder.start(&OpContext::default()).await.map_err(|e| e.chain().join(": "))?;
+            let server = builder
+                .start(&OpContext::default())
+                .await
+                .map_err(|e| e.chain().join(": "))?;
             writeln!(stdout(), "{}", server.url("postgres")).map_err(|e| e.to_string())?;
             std::future::pending().await
         }
-        _ => Err("usage: opskit-test-server keep PID URL_FILE TURN_FILE | hold DIRECTORY".to_owned()),
+        _ => {
+            Err("usage: opskit-test-server keep PID URL_FILE TURN_FILE | hold DIRECTORY".to_owned())
+        }
     }
 }
 
