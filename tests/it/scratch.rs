@@ -79,7 +79,7 @@ fn holder(base: &TempDir) -> (Child, String, PathBuf) {
     command
         .arg("hold")
         .arg(base.path())
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut url = String::new();

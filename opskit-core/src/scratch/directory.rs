@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result, storage};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +92,7 @@ impl ScratchDir {
         let path = tempfile::Builder::new()
             .prefix(PREFIX)
             .rand_bytes(RANDOM_CHARS)
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(base)?
             .keep();
         let made = lock(&path, user.uid).map(|owner| Self {

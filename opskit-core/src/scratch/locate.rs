@@ -107,7 +107,7 @@ impl ServerBinaries {
     /// for binaries in ServerBinaries::all(&ScratchEnv::from_process())? {
     ///     println!("{} in {}", binaries.version(), binaries.dir().display());
     /// }
-    /// # opskit_core::Result::Ok(())
+    /// # Ok::<(), opskit_core::Error>(())
     /// ```
     pub fn all(env: &ScratchEnv) -> Result<Vec<Self>> {
         Ok(Self::all_as(env, &ServerUser::choose(None)?))

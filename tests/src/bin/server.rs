@@ -1,5 +1,5 @@
 //! Owns a scratch server for others: `keep PID URL_FILE TURN_FILE` for the test run that ends with
-//! process PID, `hold DIRECTORY` until it is killed.
+//! process PID, `hold DIRECTORY` until it is killed or its input ends.
 
 use opskit_core::context::OpContext;
 use opskit_core::scratch::ScratchServer;
@@ -40,7 +40,10 @@ async fn run(args: &[&str]) -> Result<(), String> {
                 .await
                 .map_err(|e| e.chain().join(": "))?;
             writeln!(stdout(), "{}", server.url("postgres")).map_err(|e| e.to_string())?;
-            std::future::pending().await
+            // Whoever wants to see it killed holds the other end, and may die first.
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
+                .map_err(|e| e.to_string())?;
+            server.stop().await.map_err(|e| e.to_string())
         }
         _ => {
             Err("usage: opskit-test-server keep PID URL_FILE TURN_FILE | hold DIRECTORY".to_owned())
