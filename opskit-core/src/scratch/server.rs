@@ -148,7 +148,7 @@ impl ScratchServer {
 
     /// Kills the server and every process of it, as a power failure would. For tests of what
     /// happens to clients; the server cannot be used again, and its directory stays until it is
-    /// dropped.
+    /// dropped. As after every kill -9 of a Postgres, an empty System V segment of 56 bytes stays.
     ///
     /// ```no_run
     /// # fn pull_the_plug(server: &mut opskit_core::scratch::ScratchServer) {

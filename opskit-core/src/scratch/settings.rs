@@ -48,6 +48,9 @@ pub(super) fn render(
 ) -> Result<String> {
     let mut text = String::from("\n# opskit scratch server\n");
     push(&mut text, "timezone", "UTC");
+    // In the cluster's directory instead of /dev/shm: there it would survive a kill -9, and the
+    // 64 MB that containers have are too little for parallel queries.
+    push(&mut text, "dynamic_shared_memory_type", "mmap");
     if durability == Durability::Off {
         for (name, value) in NOT_DURABLE {
             push(&mut text, name, value);
