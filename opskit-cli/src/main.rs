@@ -1,1 +1,3 @@
+//! The `opskit` command: a thin shell around the library of this crate.
+
 fn main() {}

@@ -1,0 +1,5 @@
+//! Integration tests on real servers, in one binary.
+#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+
+mod house;
+mod scratch;
