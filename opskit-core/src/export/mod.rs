@@ -14,6 +14,7 @@ mod value;
 pub use decode::{DecodeOptions, DecodeSummary, Decoder};
 pub use encode::RowEncoder;
 pub use fingerprint::Fingerprint;
+pub(crate) use fingerprint::Fingerprinter;
 
 use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};

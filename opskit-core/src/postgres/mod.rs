@@ -1,4 +1,6 @@
 //! The only module that opens sockets or names `sqlx`.
 
+pub mod export;
+mod session;
 pub mod url;
 pub mod wire;

@@ -9,9 +9,16 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) mod digest;
+mod digest;
+mod directory;
+mod durable;
+mod file;
+mod format;
 mod null;
 
+pub use directory::DirectorySink;
+pub use file::{Existing, FileSink, StreamSink};
+pub use format::FileFormat;
 pub use null::NullSink;
 
 /// The form in which a sink takes rows. It says so before the first part is read, because the
@@ -83,7 +90,7 @@ pub struct PartReceipt {
 ///   result. A part whose writer was dropped may be opened again.
 /// - Parts are opened and written concurrently.
 ///
-/// [`testing::sink`](crate::testing) holds the suite that every implementation must pass.
+/// The module `testing` (feature `testing`) holds the suite that every implementation must pass.
 #[async_trait]
 pub trait BackupSink: fmt::Debug + Send + Sync {
     /// The form in which this sink takes rows.

@@ -1,0 +1,254 @@
+//! The leader: locks first, then the snapshot, then the plan; and at the end, a last look.
+
+use super::plan::{ExportPlan, TablePlan};
+use super::report::SourceIdentity;
+use super::request::{ExportRequest, Selection};
+use super::settings::{BEGIN, apply, client_encoding, lock_timeout};
+use crate::catalog::{
+    Pattern, Relation, columns_from, columns_sql, heaps_from, heaps_sql, relations_by_pattern, relations_from,
+    types_from, types_sql,
+};
+use crate::context::OpContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::export::plan::{BlockRange, Heap, Part, parts};
+use crate::name::QualifiedName;
+use crate::pgtype::RowType;
+use crate::postgres::session::Session;
+use crate::postgres::url::DatabaseUrl;
+use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Ranges of `ctid` are scanned without reading the rest from this version on.
+const TID_RANGE_VERSION: u32 = 140_000;
+
+/// An open transaction that holds the locks and the snapshot.
+#[derive(Debug)]
+pub(super) struct Leader {
+    session: Session,
+    relations: Vec<Relation>,
+    pub(super) snapshot_id: String,
+    pub(super) source: SourceIdentity,
+    pub(super) client_encoding: &'static str,
+}
+
+impl Leader {
+    /// Connects, locks what `request` selects, and exports the snapshot. `probe` is a connection to the
+    /// same server that is used for nothing else yet.
+    pub(super) async fn start(
+        ctx: &OpContext,
+        url: &DatabaseUrl,
+        request: &ExportRequest,
+        probe: &mut WireConnection,
+    ) -> Result<Self> {
+        refuse_transaction_pooler(url, probe, ctx.cancel()).await?;
+        let mut session = Session::connect(url, probe.resolved(), ctx.cancel()).await?;
+        let relations = match &request.selection {
+            Selection::Tables(patterns) => find(&mut session, patterns).await?,
+            Selection::Query(_) => Vec::new(),
+        };
+        session.execute("cannot start the transaction", BEGIN).await?;
+        session.execute("cannot set the lock time-out", lock_timeout(request.lock_timeout)).await?;
+        lock(&mut session, &relations).await?;
+        // From here on there is a snapshot.
+        let snapshot_id = session
+            .value("cannot export the snapshot", "SELECT pg_catalog.pg_export_snapshot()")
+            .await?;
+        let encoding = session
+            .value("cannot read the encoding", "SELECT pg_catalog.getdatabaseencoding()")
+            .await?;
+        let client_encoding = client_encoding(&encoding);
+        session.execute("cannot prepare the transaction", apply(client_encoding, &request.selection)).await?;
+        let snapshot = session
+            .value("cannot read the snapshot", "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text")
+            .await?;
+        let source = SourceIdentity {
+            database: url.dbname().to_owned(),
+            server_version: probe.server_version_num(),
+            encoding,
+            snapshot,
+        };
+        Ok(Self { session, relations, snapshot_id, source, client_encoding })
+    }
+
+    /// What will be read, as the snapshot has it.
+    pub(super) async fn plan(&mut self, request: &ExportRequest, probe: &mut WireConnection) -> Result<ExportPlan> {
+        let mut plan = ExportPlan { tables: Vec::new(), warnings: Vec::new() };
+        if let Selection::Query(sql) = &request.selection {
+            plan.tables.push(self.plan_query(sql, probe).await?);
+            return Ok(plan);
+        }
+        for at in 0..self.relations.len() {
+            let relation = self.relations[at].clone();
+            self.check_same(&relation).await?;
+            if relation.has_children {
+                plan.warnings.push(format!(
+                    "other tables inherit from \"{}\"; their rows are not in it",
+                    relation.name
+                ));
+            }
+            plan.tables.push(self.plan_table(request, &relation).await?);
+        }
+        Ok(plan)
+    }
+
+    async fn plan_table(&mut self, request: &ExportRequest, relation: &Relation) -> Result<TablePlan> {
+        let row_type = self.columns(relation).await?;
+        let rows = self.session.rows("cannot read the sizes of tables", heaps_sql(relation.oid)).await?;
+        let has_ranges = self.source.server_version >= TID_RANGE_VERSION && !request.single_part;
+        let (mut heaps, rewritten) = heaps_from(&rows, has_ranges)?;
+        refuse_rewritten(&rewritten)?;
+        if heaps.is_empty() {
+            // A partitioned table without partitions still has columns, and a file that shows them.
+            heaps.push(Heap { name: relation.name.clone(), blocks: 0, block_bytes: 0, has_ranges: false, only: false });
+        }
+        let parts = parts(&heaps, request.part_bytes);
+        if request.single_part && parts.len() > 1 {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("table \"{}\" has {} partitions, which one file cannot take", relation.name, parts.len()),
+            )
+            .with_hint("Export into a directory, or use --query 'SELECT * FROM …'."));
+        }
+        Ok(TablePlan { name: relation.name.clone(), row_type: Arc::new(row_type), parts, query: None })
+    }
+
+    async fn columns(&mut self, relation: &Relation) -> Result<RowType> {
+        let columns = self.session.rows("cannot read the columns", columns_sql(relation.oid)).await?;
+        let oids: HashSet<u32> = columns
+            .iter()
+            .filter_map(|row| row.get(1)?.as_deref()?.parse().ok())
+            .collect();
+        let types = self.types(oids).await?;
+        columns_from(&columns, &types)
+    }
+
+    async fn types(&mut self, oids: HashSet<u32>) -> Result<crate::pgtype::TypeCatalog> {
+        let mut oids: Vec<u32> = oids.into_iter().collect();
+        oids.sort_unstable();
+        let sql = types_sql(&oids, self.source.server_version);
+        types_from(&self.session.rows("cannot read the types", sql).await?)
+    }
+
+    /// The columns of a query, as the server describes them, with the types' details.
+    async fn plan_query(&mut self, sql: &str, probe: &mut WireConnection) -> Result<TablePlan> {
+        let sql = sql.trim().trim_end_matches(';').to_owned();
+        probe.execute(BEGIN).await?;
+        let described = probe.query(&format!("SELECT * FROM ({sql}\n) AS q LIMIT 0")).await;
+        probe.execute("ROLLBACK").await?;
+        let described = described.map_err(|error| {
+            let error = error.while_doing("the query cannot be run");
+            match error.hint() {
+                Some(_) => error,
+                None => error.with_hint("It must be one SELECT, VALUES or TABLE command that only reads."),
+            }
+        })?;
+        let columns = described.into_iter().next_back().map(|set| set.columns).unwrap_or_default();
+        let types = self.types(columns.iter().map(|column| column.type_oid).collect()).await?;
+        let mut rows = Vec::new();
+        for column in &columns {
+            let sql_type = self
+                .session
+                .value(
+                    "cannot read the name of a type",
+                    format!("SELECT pg_catalog.format_type({}, {})", column.type_oid, column.type_modifier),
+                )
+                .await?;
+            rows.push(vec![
+                Some(column.name.clone()),
+                Some(column.type_oid.to_string()),
+                Some(column.type_modifier.to_string()),
+                Some(sql_type),
+                Some("f".into()),
+                Some("f".into()),
+                None,
+            ]);
+        }
+        let name = QualifiedName::new("query", "result");
+        let part = Part { number: 0, heap: name.clone(), only: false, range: BlockRange::default(), heap_bytes: 0 };
+        Ok(TablePlan {
+            name,
+            row_type: Arc::new(columns_from(&rows, &types)?),
+            parts: vec![part],
+            query: Some(sql),
+        })
+    }
+
+    /// The name must still mean the relation that was locked: it was found before there was a snapshot.
+    async fn check_same(&mut self, relation: &Relation) -> Result<()> {
+        let sql = format!(
+            "SELECT c.oid::pg_catalog.text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = {} AND c.relname = {}",
+            crate::name::quote_literal(&relation.name.schema),
+            crate::name::quote_literal(&relation.name.name),
+        );
+        let rows = self.session.rows("cannot read the catalog", sql).await?;
+        let oid = rows.first().and_then(|row| row.first()?.as_deref());
+        if oid == Some(relation.oid.to_string().as_str()) { Ok(()) } else { Err(changed(&relation.name)) }
+    }
+
+    /// A last look after the last part: no heap may have been replaced under the snapshot. Locks keep
+    /// tables from it; materialised views take no lock.
+    pub(super) async fn check_unchanged(&mut self) -> Result<()> {
+        for relation in &self.relations {
+            let rows = self.session.rows("cannot read the catalog", heaps_sql(relation.oid)).await?;
+            refuse_rewritten(&heaps_from(&rows, false)?.1)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the transaction, and with it the snapshot, is still there.
+    pub(super) async fn is_alive(&mut self) -> bool {
+        self.session.value("cannot reach the leader", "SELECT 1").await.is_ok()
+    }
+
+    pub(super) async fn close(self) {
+        self.session.close().await;
+    }
+}
+
+/// The relations that the patterns find, each once; partitions whose table is found too stand under it.
+async fn find(session: &mut Session, patterns: &[Pattern]) -> Result<Vec<Relation>> {
+    let mut relations: Vec<Relation> = Vec::new();
+    for pattern in patterns {
+        let rows = session.rows("cannot look for tables", relations_by_pattern(pattern)).await?;
+        let found = relations_from(&rows)?;
+        if found.is_empty() {
+            return Err(Error::new(ErrorKind::NotFound, format!("no table matches \"{pattern}\""))
+                .with_hint("Names fold to lower case unless quoted, and without a schema the search path decides: try schema.name."));
+        }
+        relations.extend(found);
+    }
+    relations.sort_by(|a, b| a.name.cmp(&b.name));
+    relations.dedup_by_key(|relation| relation.oid);
+    let oids: HashSet<u32> = relations.iter().map(|relation| relation.oid).collect();
+    relations.retain(|relation| !relation.ancestors.iter().any(|ancestor| oids.contains(ancestor)));
+    Ok(relations)
+}
+
+/// Locks against DROP, TRUNCATE and rewrites; takes no snapshot.
+async fn lock(session: &mut Session, relations: &[Relation]) -> Result<()> {
+    for relation in relations.iter().filter(|relation| relation.kind.is_lockable()) {
+        // A partitioned table takes its partitions with it; children by inheritance are not read.
+        let only = if relation.kind == crate::catalog::RelationKind::Table { "ONLY " } else { "" };
+        let sql = format!("LOCK TABLE {only}{} IN ACCESS SHARE MODE", relation.name.to_sql());
+        session
+            .execute(&format!("cannot lock table \"{}\"", relation.name), sql)
+            .await
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => changed(&relation.name),
+                ErrorKind::Busy => error.with_hint("Another session holds a lock that conflicts, mostly a migration: try again later, or raise the lock time-out."),
+                _ => error,
+            })?;
+    }
+    Ok(())
+}
+
+fn refuse_rewritten(rewritten: &[QualifiedName]) -> Result<()> {
+    rewritten.first().map_or(Ok(()), |name| Err(changed(name)))
+}
+
+fn changed(name: &QualifiedName) -> Error {
+    Error::new(ErrorKind::Busy, format!("\"{name}\" was dropped, renamed or rewritten while it was exported"))
+        .with_hint("Run it again when no migration is going on.")
+}

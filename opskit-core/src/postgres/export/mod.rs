@@ -1,0 +1,18 @@
+//! Exporting tables and queries: one snapshot, some workers, a sink.
+//!
+//! A leader transaction locks the tables, takes and exports the snapshot and stays open; each worker
+//! joins it and reads part after part over a connection of its own.
+
+mod leader;
+mod part;
+mod plan;
+mod report;
+mod request;
+mod run;
+mod settings;
+mod worker;
+
+pub use plan::{ExportPlan, TablePlan};
+pub use report::{ExportReport, PartReport, SourceIdentity, TableReport};
+pub use request::{ExportRequest, Selection};
+pub use run::Export;

@@ -1,0 +1,69 @@
+//! What our transactions set for themselves. Always `SET LOCAL`, so that nothing is left behind and
+//! poolers cannot drop it.
+
+use super::request::Selection;
+use crate::name::quote_literal;
+use std::time::Duration;
+
+/// Starts a transaction that only reads, all from one snapshot.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Settings that make values come out one way, and let a long read finish. Those that a server does not
+/// know are left out.
+const SETTINGS: [(&str, &str); 15] = [
+    // Values.
+    ("DateStyle", "ISO"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "3"),
+    // A role that row-level security would filter gets an error instead of fewer rows.
+    ("row_security", "off"),
+    // A read may take hours; the user's limits are for the application.
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("transaction_timeout", "0"),
+    // One backend per job is what was asked for, and rows come in the order of the heap.
+    ("max_parallel_workers_per_gather", "0"),
+    ("synchronize_seqscans", "off"),
+    ("jit", "off"),
+    // The server notices within a second when we are gone, even while it waits for a lock.
+    ("client_connection_check_interval", "1000"),
+    ("tcp_keepalives_idle", "60"),
+    ("tcp_keepalives_interval", "10"),
+];
+
+/// The statement that sets them, and the client encoding. It reads the catalog, so it must come after
+/// the snapshot is chosen.
+///
+/// Tables are read with an empty search path, so that names inside values (`regclass`) come out whole;
+/// a user's query keeps the path that the user wrote it for.
+pub(super) fn apply(client_encoding: &str, selection: &Selection) -> String {
+    let path = match selection {
+        Selection::Tables(_) => Some(("search_path", "")),
+        Selection::Query(_) => None,
+    };
+    let rows: Vec<String> = SETTINGS
+        .iter()
+        .copied()
+        .chain(path)
+        .chain([("client_encoding", client_encoding)])
+        .map(|(name, value)| format!("({}, {})", quote_literal(name), quote_literal(value)))
+        .collect();
+    format!(
+        "SELECT pg_catalog.set_config(s.name, v.value, true) FROM (VALUES {}) v(name, value) \
+         JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(v.name)",
+        rows.join(", ")
+    )
+}
+
+/// The statement that bounds the wait for locks.
+pub(super) fn lock_timeout(timeout: Duration) -> String {
+    format!("SET LOCAL lock_timeout = {}", timeout.as_millis())
+}
+
+/// How text is asked for: in UTF-8, but as it stands where the database does not say what its bytes
+/// mean.
+pub(super) fn client_encoding(server_encoding: &str) -> &'static str {
+    if server_encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" }
+}

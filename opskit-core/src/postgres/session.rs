@@ -1,0 +1,76 @@
+//! A session for control statements, over `sqlx`.
+
+use super::url::DatabaseUrl;
+use super::wire::{ResolvedHost, from_sqlx};
+use crate::cancel::Cancel;
+use crate::catalog::TextRow;
+use crate::error::{Error, ErrorKind, Result};
+use futures::TryStreamExt as _;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, ValueRef as _};
+
+/// One connection that runs statements and reads answers as text.
+///
+/// Statements are sent by the simple protocol, so that several in one string are one message and no
+/// prepared statement is left behind. SQL is built in this library from literals and quoted names
+/// only, which is why it may be asserted safe here and nowhere else.
+#[derive(Debug)]
+pub(crate) struct Session {
+    connection: PgConnection,
+    cancel: Cancel,
+}
+
+impl Session {
+    /// Connects to a server that the wire client reached before, with the same TLS.
+    pub(crate) async fn connect(url: &DatabaseUrl, resolved: &ResolvedHost, cancel: &Cancel) -> Result<Self> {
+        let options = url.sqlx_options(resolved)?;
+        let connect = async {
+            PgConnection::connect_with(&options).await.map_err(|error| from_sqlx("cannot connect", error))
+        };
+        let connection = cancel.guard(connect).await?;
+        Ok(Self { connection, cancel: cancel.clone() })
+    }
+
+    /// Runs statements and returns the rows of all of them. `doing` names the step in errors.
+    pub(crate) async fn rows(&mut self, doing: &str, sql: String) -> Result<Vec<TextRow>> {
+        let work = async {
+            let stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut self.connection);
+            let rows: Vec<PgRow> = stream.try_collect().await.map_err(|error| from_sqlx(doing, error))?;
+            rows.iter().map(text_row).collect()
+        };
+        self.cancel.guard(work).await
+    }
+
+    /// Runs statements whose answers do not matter.
+    pub(crate) async fn execute(&mut self, doing: &str, sql: impl Into<String>) -> Result<()> {
+        self.rows(doing, sql.into()).await.map(drop)
+    }
+
+    /// The first field of the first row.
+    pub(crate) async fn value(&mut self, doing: &str, sql: impl Into<String>) -> Result<String> {
+        let rows = self.rows(doing, sql.into()).await?;
+        let value = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+        value.ok_or_else(|| Error::new(ErrorKind::Internal, format!("{doing}: the server gave no value")))
+    }
+
+    /// Ends the session; open transactions roll back.
+    pub(crate) async fn close(self) {
+        // The server ends the session whether or not it reads the farewell.
+        let _ = self.connection.close().await;
+    }
+}
+
+fn text_row(row: &PgRow) -> Result<TextRow> {
+    (0..row.len())
+        .map(|at| {
+            let value = row.try_get_raw(at).map_err(|error| from_sqlx("cannot read the answer", error))?;
+            if value.is_null() {
+                return Ok(None);
+            }
+            let bytes = value.as_bytes().map_err(|source| {
+                Error::new(ErrorKind::Internal, "cannot read the answer").with_source(source)
+            })?;
+            Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
+        })
+        .collect()
+}

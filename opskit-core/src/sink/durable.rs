@@ -1,0 +1,75 @@
+//! Files that are on the disk when we say so, and names that appear at once.
+
+use crate::error::{Error, ErrorKind, Result, storage};
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::BufWriter;
+use std::path::Path;
+
+/// Large enough that a page of Parquet is one or two calls.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Creates a file, or empties the one that an earlier try left; never follows a link.
+pub(super) fn create_file(path: &Path) -> Result<BufWriter<File>> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+        .open(path)
+        .map_err(|source| storage(format!("cannot create \"{}\"", path.display()), source))?;
+    Ok(BufWriter::with_capacity(BUFFER_BYTES, file))
+}
+
+/// Writes out what is buffered and waits until the disk has it.
+pub(super) fn sync_file(file: BufWriter<File>, name: &str) -> Result<()> {
+    let failed = |source| storage(format!("cannot write \"{name}\""), source);
+    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)
+}
+
+/// Waits until the disk has the names in a directory.
+pub(super) fn sync_directory(path: &Path) -> Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    synced.map_err(|source| storage(format!("cannot sync directory \"{}\"", path.display()), source))
+}
+
+/// Gives `from` the name `to`, which must not exist, and waits until the disk has it.
+pub(super) fn rename_new(from: &Path, to: &Path) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::EXIST | rustix::io::Errno::NOTEMPTY) => return Err(exists(to)),
+        // Some file systems do not know the flag; then the look before is all there is.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            if to.symlink_metadata().is_ok() {
+                return Err(exists(to));
+            }
+            std::fs::rename(from, to).map_err(|source| rename_failed(to, source))?;
+        }
+        Err(errno) => return Err(rename_failed(to, errno.into())),
+    }
+    sync_directory(to.parent().unwrap_or(Path::new(".")))
+}
+
+/// Gives `from` the name `to`, in place of what has it, and waits until the disk has it.
+pub(super) fn rename_over(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to).map_err(|source| rename_failed(to, source))?;
+    sync_directory(to.parent().unwrap_or(Path::new(".")))
+}
+
+fn rename_failed(to: &Path, source: std::io::Error) -> Error {
+    storage(format!("cannot give \"{}\" its name", to.display()), source)
+}
+
+pub(super) fn exists(path: &Path) -> Error {
+    Error::new(ErrorKind::Storage, format!("\"{}\" exists already", path.display()))
+        .with_hint("Choose another name, or remove it first; nothing is overwritten unasked.")
+}
+
+/// Sixteen hexadecimal digits that no other run has: the standard library seeds its hashers at random.
+pub(super) fn random_suffix() -> String {
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+}
