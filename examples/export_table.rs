@@ -15,11 +15,18 @@ use std::sync::Arc;
 async fn main() -> opskit_core::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mut argument = |default: &str| arguments.next().unwrap_or_else(|| default.to_owned());
-    let (url, table, directory) = (argument("postgres:///"), argument("public.*"), argument("export"));
+    let (url, table, directory) = (
+        argument("postgres:///"),
+        argument("public.*"),
+        argument("export"),
+    );
     let jobs = argument("2").parse().unwrap_or(2);
 
     let ctx = OpContext::default().with_observer(|event: &Event| {
-        if let Event::PartFinished { table, part, rows, .. } = event {
+        if let Event::PartFinished {
+            table, part, rows, ..
+        } = event
+        {
             eprintln!("{table} part {part}: {rows} rows");
         }
     });
@@ -28,6 +35,9 @@ async fn main() -> opskit_core::Result<()> {
     let export = Export::open(&ctx, &url, request).await?;
     let sink = DirectorySink::create(directory, FileFormat::Parquet(ParquetOptions::default()))?;
     let report = export.run(&ctx, Arc::new(sink)).await?;
-    eprintln!("{} rows in {} ms, {} bytes", report.rows, report.elapsed_ms, report.stored_bytes);
+    eprintln!(
+        "{} rows in {} ms, {} bytes",
+        report.rows, report.elapsed_ms, report.stored_bytes
+    );
     Ok(())
 }

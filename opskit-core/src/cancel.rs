@@ -49,7 +49,11 @@ impl Cancel {
 
     /// `Err` of kind [`ErrorKind::Cancelled`] once the handle asked to stop.
     pub fn check(&self) -> Result<()> {
-        if self.is_cancelled() { Err(cancelled()) } else { Ok(()) }
+        if self.is_cancelled() {
+            Err(cancelled())
+        } else {
+            Ok(())
+        }
     }
 
     /// Completes when the handle asks; never completes when every handle is gone without asking.

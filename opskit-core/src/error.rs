@@ -204,7 +204,9 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Error");
-        debug.field("kind", &self.0.kind).field("message", &self.0.message);
+        debug
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message);
         if let Some(hint) = &self.0.hint {
             debug.field("hint", hint);
         }
@@ -228,7 +230,9 @@ pub(crate) fn storage(doing: impl Into<String>, source: std::io::Error) -> Error
         Io::PermissionDenied => (ErrorKind::PermissionDenied, None),
         Io::StorageFull | Io::QuotaExceeded => (
             ErrorKind::Storage,
-            Some("Free some space or choose another destination, then run it again; nothing was left behind."),
+            Some(
+                "Free some space or choose another destination, then run it again; nothing was left behind.",
+            ),
         ),
         Io::NotFound => (ErrorKind::NotFound, None),
         _ => (ErrorKind::Storage, None),
@@ -254,7 +258,10 @@ mod tests {
         let inner = Error::new(ErrorKind::Busy, "lock time-out").with_hint("Try later.");
         let outer = inner.while_doing("cannot lock table \"public.t\"");
         assert_eq!(outer.to_string(), "cannot lock table \"public.t\"");
-        assert_eq!(outer.chain(), ["cannot lock table \"public.t\"", "lock time-out"]);
+        assert_eq!(
+            outer.chain(),
+            ["cannot lock table \"public.t\"", "lock time-out"]
+        );
         assert_eq!(outer.kind(), ErrorKind::Busy);
         assert_eq!(outer.hint(), Some("Try later."));
     }

@@ -66,7 +66,11 @@ impl QualifiedName {
     /// The name as one path component: `schema.name`, each half by [`path_segment`].
     #[must_use]
     pub fn to_path(&self) -> String {
-        format!("{}.{}", path_segment(&self.schema), path_segment(&self.name))
+        format!(
+            "{}.{}",
+            path_segment(&self.schema),
+            path_segment(&self.name)
+        )
     }
 }
 
@@ -111,10 +115,12 @@ pub fn path_segment(name: &str) -> String {
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
 }
 
 #[cfg(test)]

@@ -18,15 +18,21 @@ pub type TextRow = Vec<Option<String>>;
 
 /// A field that the query never leaves NULL.
 fn text(row: &TextRow, at: usize) -> Result<&str> {
-    row.get(at)
-        .and_then(Option::as_deref)
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "the catalog gave NULL where it never does"))
+    row.get(at).and_then(Option::as_deref).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Internal,
+            "the catalog gave NULL where it never does",
+        )
+    })
 }
 
 fn number<T: std::str::FromStr>(row: &TextRow, at: usize) -> Result<T> {
-    text(row, at)?
-        .parse()
-        .map_err(|_| Error::new(ErrorKind::Internal, "the catalog gave text where it gives a number"))
+    text(row, at)?.parse().map_err(|_| {
+        Error::new(
+            ErrorKind::Internal,
+            "the catalog gave text where it gives a number",
+        )
+    })
 }
 
 fn flag(row: &TextRow, at: usize) -> Result<bool> {

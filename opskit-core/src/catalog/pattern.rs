@@ -75,7 +75,12 @@ impl Pattern {
         if !parts.is_empty() {
             return Err(invalid("has more than two parts"));
         }
-        Ok(Self { text: text.to_owned(), schema, name, wild })
+        Ok(Self {
+            text: text.to_owned(),
+            schema,
+            name,
+            wild,
+        })
     }
 
     /// Whether it can match more than one name.
@@ -130,15 +135,25 @@ mod tests {
     #[test]
     fn folds_quotes_and_wildcards() {
         assert_eq!(regexes("Orders"), (None, "orders".into()));
-        assert_eq!(regexes("public.o?d*"), (Some("public".into()), "o.d.*".into()));
-        assert_eq!(regexes("\"A.b\".\"c\"\"*\""), (Some("A\\.b".into()), "c\"\\*".into()));
+        assert_eq!(
+            regexes("public.o?d*"),
+            (Some("public".into()), "o.d.*".into())
+        );
+        assert_eq!(
+            regexes("\"A.b\".\"c\"\"*\""),
+            (Some("A\\.b".into()), "c\"\\*".into())
+        );
         assert_eq!(regexes("pay$"), (None, "pay\\$".into()));
     }
 
     #[test]
     fn refuses_what_is_no_pattern() {
         for text in ["", ".", "a.", "\"a", "a.b.c"] {
-            assert_eq!(Pattern::parse(text).unwrap_err().kind(), ErrorKind::InvalidInput, "{text}");
+            assert_eq!(
+                Pattern::parse(text).unwrap_err().kind(),
+                ErrorKind::InvalidInput,
+                "{text}"
+            );
         }
     }
 }

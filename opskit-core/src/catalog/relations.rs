@@ -31,7 +31,10 @@ impl RelationKind {
             "v" => Self::View,
             "f" => Self::Foreign,
             other => {
-                return Err(Error::new(ErrorKind::Internal, format!("unknown kind of relation {other:?}")));
+                return Err(Error::new(
+                    ErrorKind::Internal,
+                    format!("unknown kind of relation {other:?}"),
+                ));
             }
         })
     }
@@ -62,7 +65,11 @@ pub struct Relation {
 /// they hold no rows of their own.
 #[must_use]
 pub fn relations_by_pattern(pattern: &Pattern) -> String {
-    let kinds = if pattern.is_wild() { "'r','p','m'" } else { "'r','p','m','v','f'" };
+    let kinds = if pattern.is_wild() {
+        "'r','p','m'"
+    } else {
+        "'r','p','m','v','f'"
+    };
     let scope = if pattern.is_wild() {
         // No wildcard reaches into what belongs to the server.
         "and n.nspname operator(pg_catalog.!~) '^(pg_.*|information_schema)$'"
@@ -87,7 +94,10 @@ pub fn relations_by_pattern(pattern: &Pattern) -> String {
 pub fn relations_from(rows: &[TextRow]) -> Result<Vec<Relation>> {
     rows.iter()
         .map(|row| {
-            let ancestors = text(row, 4)?.split(',').filter_map(|oid| oid.parse().ok()).collect();
+            let ancestors = text(row, 4)?
+                .split(',')
+                .filter_map(|oid| oid.parse().ok())
+                .collect();
             Ok(Relation {
                 oid: number(row, 0)?,
                 name: QualifiedName::new(text(row, 1)?, text(row, 2)?),
@@ -119,7 +129,10 @@ pub(crate) fn heaps_sql(relation: u32) -> String {
 }
 
 /// Folds the answer to [`heaps_sql`]: the heaps, and those that were rewritten since the snapshot.
-pub(crate) fn heaps_from(rows: &[TextRow], has_tid_ranges: bool) -> Result<(Vec<Heap>, Vec<QualifiedName>)> {
+pub(crate) fn heaps_from(
+    rows: &[TextRow],
+    has_tid_ranges: bool,
+) -> Result<(Vec<Heap>, Vec<QualifiedName>)> {
     let mut heaps = Vec::new();
     let mut rewritten = Vec::new();
     for row in rows {
@@ -154,7 +167,11 @@ pub(crate) fn columns_sql(relation: u32) -> String {
 pub(crate) fn columns_from(rows: &[TextRow], types: &TypeCatalog) -> Result<RowType> {
     let columns = rows.iter().map(|row| {
         let node = types.resolve(number(row, 1)?, number(row, 2)?)?;
-        let labels = row.get(6).and_then(Option::as_deref).map(serde_json::from_str).transpose();
+        let labels = row
+            .get(6)
+            .and_then(Option::as_deref)
+            .map(serde_json::from_str)
+            .transpose();
         Ok(ColumnType {
             name: text(row, 0)?.to_owned(),
             sql_type: text(row, 3)?.to_owned(),
@@ -165,7 +182,9 @@ pub(crate) fn columns_from(rows: &[TextRow], types: &TypeCatalog) -> Result<RowT
             enum_labels: labels.ok().flatten().unwrap_or_default(),
         })
     });
-    Ok(RowType { columns: columns.collect::<Result<_>>()? })
+    Ok(RowType {
+        columns: columns.collect::<Result<_>>()?,
+    })
 }
 
 /// What a column is read as that has no portable binary form.
@@ -173,7 +192,10 @@ fn text_node() -> Node {
     /// `TEXTOID`, fixed in `pg_type.dat`.
     const TEXT_OID: u32 = 25;
     Node {
-        id: TypeName { oid: TEXT_OID, name: QualifiedName::new("pg_catalog", "text") },
+        id: TypeName {
+            oid: TEXT_OID,
+            name: QualifiedName::new("pg_catalog", "text"),
+        },
         form: Form::Leaf(Leaf::Text),
     }
 }

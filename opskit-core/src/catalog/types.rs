@@ -81,10 +81,20 @@ fn kind(row: &TextRow) -> Result<TypeKind> {
 }
 
 fn attributes(row: &TextRow) -> Result<Vec<Attribute>> {
-    let Some(json) = row.get(10).and_then(Option::as_deref) else { return Ok(Vec::new()) };
+    let Some(json) = row.get(10).and_then(Option::as_deref) else {
+        return Ok(Vec::new());
+    };
     let tuples: Vec<(String, u32, i32)> = serde_json::from_str(json).map_err(|source| {
-        Error::new(ErrorKind::Internal, "the catalog gave attributes in another form").with_source(source)
+        Error::new(
+            ErrorKind::Internal,
+            "the catalog gave attributes in another form",
+        )
+        .with_source(source)
     })?;
-    let attribute = |(name, type_oid, modifier)| Attribute { name, type_oid, modifier };
+    let attribute = |(name, type_oid, modifier)| Attribute {
+        name,
+        type_oid,
+        modifier,
+    };
     Ok(tuples.into_iter().map(attribute).collect())
 }

@@ -72,7 +72,11 @@ pub(crate) struct Fingerprinter {
 impl Fingerprinter {
     pub(crate) fn new(row_type: &RowType) -> Self {
         let node = |node: &Node| node.carries_oids().then(|| node.clone());
-        let columns: Vec<_> = row_type.columns.iter().map(|column| node(&column.node)).collect();
+        let columns: Vec<_> = row_type
+            .columns
+            .iter()
+            .map(|column| node(&column.node))
+            .collect();
         Self {
             sum: 0,
             carries_oids: columns.iter().any(Option::is_some),
@@ -114,7 +118,10 @@ impl RowVisitor for Fingerprinter {
         }
         for row in block.rows() {
             self.add_canonical(row).map_err(|_| {
-                Error::new(ErrorKind::Damaged, "a value in the COPY stream is not what its type sends")
+                Error::new(
+                    ErrorKind::Damaged,
+                    "a value in the COPY stream is not what its type sends",
+                )
             })?;
         }
         Ok(())
@@ -222,11 +229,17 @@ mod tests {
 
     fn int_array_row(oid: u32) -> RowType {
         let int4 = Node {
-            id: TypeName { oid, name: QualifiedName::new("pg_catalog", "int4") },
+            id: TypeName {
+                oid,
+                name: QualifiedName::new("pg_catalog", "int4"),
+            },
             form: Form::Leaf(Leaf::Int4),
         };
         let array = Node {
-            id: TypeName { oid: 1, name: QualifiedName::new("pg_catalog", "_int4") },
+            id: TypeName {
+                oid: 1,
+                name: QualifiedName::new("pg_catalog", "_int4"),
+            },
             form: Form::List(Box::new(int4)),
         };
         let column = ColumnType {
@@ -238,12 +251,17 @@ mod tests {
             generated: false,
             enum_labels: Vec::new(),
         };
-        RowType { columns: vec![column] }
+        RowType {
+            columns: vec![column],
+        }
     }
 
     fn row(oid: u32) -> Vec<u8> {
         let words = [1, 0, oid as i32, 1, 1, 4, 7];
-        let value: Vec<u8> = words.iter().flat_map(|word: &i32| word.to_be_bytes()).collect();
+        let value: Vec<u8> = words
+            .iter()
+            .flat_map(|word: &i32| word.to_be_bytes())
+            .collect();
         let mut row = vec![0, 1];
         row.extend((value.len() as i32).to_be_bytes());
         row.extend(value);

@@ -181,7 +181,12 @@ impl FrameScanner {
 
     /// One pass from the start of `data`: the header, or up to `rows_max` whole rows. Returns the bytes
     /// that were used, 0 when nothing is whole yet.
-    fn pass(&mut self, data: &[u8], rows_max: usize, visitor: &mut impl RowVisitor) -> Result<usize> {
+    fn pass(
+        &mut self,
+        data: &[u8],
+        rows_max: usize,
+        visitor: &mut impl RowVisitor,
+    ) -> Result<usize> {
         match self.state {
             State::Header => {
                 let used = header(data)?;
@@ -213,21 +218,32 @@ impl FrameScanner {
 
     /// Indexes whole rows from the start of `data`.
     fn index(&mut self, data: &[u8], rows_max: usize) -> Result<Scan> {
-        let mut scan = Scan { used: 0, rows: 0, ended: false };
+        let mut scan = Scan {
+            used: 0,
+            rows: 0,
+            ended: false,
+        };
         // A cell's start must fit 32 bits.
         let data = &data[..data.len().min(u32::MAX as usize / 2)];
         self.row_starts[0] = 0;
         while scan.rows < rows_max {
-            let Some(count) = be_i16(data, scan.used) else { break };
+            let Some(count) = be_i16(data, scan.used) else {
+                break;
+            };
             if count == -1 {
                 scan.used += TRAILER.len();
                 scan.ended = true;
                 break;
             }
             if usize::try_from(count) != Ok(self.columns) {
-                return Err(damaged(&format!("has a row of {count} fields instead of {}", self.columns)));
+                return Err(damaged(&format!(
+                    "has a row of {count} fields instead of {}",
+                    self.columns
+                )));
             }
-            let Some(end) = self.index_row(data, scan.used + 2, scan.rows)? else { break };
+            let Some(end) = self.index_row(data, scan.used + 2, scan.rows)? else {
+                break;
+            };
             scan.used = end;
             scan.rows += 1;
             self.row_starts[scan.rows] = u32::try_from(end).unwrap_or(u32::MAX);
@@ -238,10 +254,21 @@ impl FrameScanner {
     /// Indexes one row whose fields start at `at`; `None` when it is not whole.
     #[inline]
     fn index_row(&mut self, data: &[u8], mut at: usize, row: usize) -> Result<Option<usize>> {
-        for cell in self.cells.iter_mut().skip(row).step_by(self.stride).take(self.columns) {
-            let Some(len) = be_i32(data, at) else { return Ok(None) };
+        for cell in self
+            .cells
+            .iter_mut()
+            .skip(row)
+            .step_by(self.stride)
+            .take(self.columns)
+        {
+            let Some(len) = be_i32(data, at) else {
+                return Ok(None);
+            };
             at += 4;
-            *cell = Cell { start: at as u32, len };
+            *cell = Cell {
+                start: at as u32,
+                len,
+            };
             if let Ok(len) = usize::try_from(len) {
                 at += len;
             } else if len != -1 {
@@ -256,9 +283,14 @@ impl FrameScanner {
 fn header(data: &[u8]) -> Result<usize> {
     let seen = data.len().min(SIGNATURE.len());
     if data[..seen] != SIGNATURE[..seen] {
-        return Err(damaged("does not start with the signature of the binary format"));
+        return Err(damaged(
+            "does not start with the signature of the binary format",
+        ));
     }
-    let (Some(flags), Some(extension)) = (be_i32(data, SIGNATURE.len()), be_i32(data, SIGNATURE.len() + 4)) else {
+    let (Some(flags), Some(extension)) = (
+        be_i32(data, SIGNATURE.len()),
+        be_i32(data, SIGNATURE.len() + 4),
+    ) else {
         return Ok(0);
     };
     if flags as u32 & CRITICAL_FLAGS != 0 {
@@ -269,7 +301,9 @@ fn header(data: &[u8]) -> Result<usize> {
             let len = HEADER_LEN + extension;
             Ok(if data.len() >= len { len } else { 0 })
         }
-        _ => Err(damaged(&format!("has a header extension of length {extension}"))),
+        _ => Err(damaged(&format!(
+            "has a header extension of length {extension}"
+        ))),
     }
 }
 
@@ -304,7 +338,11 @@ mod tests {
     impl RowVisitor for Collect {
         fn visit(&mut self, block: &Block<'_>) -> Result<()> {
             for row in 0..block.rows {
-                let cell = |column| block.column(column)[row].bytes(block.data).map(<[u8]>::to_vec);
+                let cell = |column| {
+                    block.column(column)[row]
+                        .bytes(block.data)
+                        .map(<[u8]>::to_vec)
+                };
                 self.rows.push((0..self.columns).map(cell).collect());
             }
             block.rows().for_each(|row| self.raw.extend_from_slice(row));
@@ -333,7 +371,10 @@ mod tests {
 
     fn scan(columns: usize, pieces: &[&[u8]]) -> Result<Collect> {
         let mut scanner = FrameScanner::new(columns);
-        let mut collect = Collect { columns, ..Collect::default() };
+        let mut collect = Collect {
+            columns,
+            ..Collect::default()
+        };
         for piece in pieces {
             assert_eq!(scanner.push(piece, &mut collect)?, piece.len());
         }
@@ -383,13 +424,27 @@ mod tests {
         bytes.extend(1_i16.to_be_bytes());
         bytes.extend(i32::MAX.to_be_bytes());
         let mut scanner = FrameScanner::new(1);
-        scanner.push(&bytes, &mut Collect { columns: 1, ..Collect::default() }).unwrap();
+        scanner
+            .push(
+                &bytes,
+                &mut Collect {
+                    columns: 1,
+                    ..Collect::default()
+                },
+            )
+            .unwrap();
         assert!(scanner.carry.capacity() < 1024);
     }
 
     #[test]
     fn rows_without_fields_are_rows() {
-        assert_eq!(scan(0, &[&stream(&vec![Vec::new(); 9000])]).unwrap().rows.len(), 9000);
+        assert_eq!(
+            scan(0, &[&stream(&vec![Vec::new(); 9000])])
+                .unwrap()
+                .rows
+                .len(),
+            9000
+        );
     }
 
     #[test]

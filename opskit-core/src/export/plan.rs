@@ -49,7 +49,9 @@ impl BlockRange {
             (None, None) => String::new(),
             (Some(from), None) => format!(" WHERE ctid >= '({from},0)'"),
             (None, Some(until)) => format!(" WHERE ctid < '({until},0)'"),
-            (Some(from), Some(until)) => format!(" WHERE ctid >= '({from},0)' AND ctid < '({until},0)'"),
+            (Some(from), Some(until)) => {
+                format!(" WHERE ctid >= '({from},0)' AND ctid < '({until},0)'")
+            }
         }
     }
 }
@@ -104,7 +106,11 @@ pub fn parts(heaps: &[Heap], part_bytes: u64) -> Vec<Part> {
 /// Ranges of equal size, with their block counts.
 fn ranges(heap: &Heap, part_bytes: u64) -> Vec<(BlockRange, u64)> {
     let per_part = (part_bytes / heap.block_bytes.max(1)).max(1);
-    let count = if heap.has_ranges { heap.blocks.div_ceil(per_part).max(1) } else { 1 };
+    let count = if heap.has_ranges {
+        heap.blocks.div_ceil(per_part).max(1)
+    } else {
+        1
+    };
     // Equal parts leave no small rest that would make one worker end early.
     let bound = |at: u64| (u128::from(heap.blocks) * u128::from(at) / u128::from(count)) as u64;
     (0..count)
@@ -124,7 +130,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn heap(blocks: u64, has_ranges: bool) -> Heap {
-        Heap { name: QualifiedName::new("s", "t"), blocks, block_bytes: 8192, has_ranges, only: true }
+        Heap {
+            name: QualifiedName::new("s", "t"),
+            blocks,
+            block_bytes: 8192,
+            has_ranges,
+            only: true,
+        }
     }
 
     proptest! {

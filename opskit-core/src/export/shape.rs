@@ -46,7 +46,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn end(&self) -> Result<(), Malformed> {
-        if self.at == self.data.len() { Ok(()) } else { Err(Malformed) }
+        if self.at == self.data.len() {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
     }
 }
 
@@ -77,7 +81,11 @@ impl ArrayHeader {
             }
             dimensions.push((len, reader.int()?));
         }
-        Ok(Self { has_nulls, element_oid, dimensions })
+        Ok(Self {
+            has_nulls,
+            element_oid,
+            dimensions,
+        })
     }
 
     /// How many elements follow; the product of untrusted lengths, so it may not be used to allocate.

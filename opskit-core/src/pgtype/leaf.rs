@@ -111,8 +111,8 @@ impl Leaf {
             "uuid_send" => Self::Uuid,
             "json_send" => Self::Json,
             "jsonb_send" => Self::Jsonb,
-            "textsend" | "varcharsend" | "bpcharsend" | "namesend" | "unknownsend" | "citextsend"
-            | "enum_send" | "pg_node_tree_send" => Self::Text,
+            "textsend" | "varcharsend" | "bpcharsend" | "namesend" | "unknownsend"
+            | "citextsend" | "enum_send" | "pg_node_tree_send" => Self::Text,
             "ltree_send" | "lquery_send" | "ltxtq_send" => Self::VersionedText,
             "charsend" => Self::Char,
             "byteasend" => Self::Bytea,
@@ -122,7 +122,8 @@ impl Leaf {
             "macaddr8_send" => Self::MacAddr8,
             "bit_send" | "varbit_send" => Self::Bits,
             "hstore_send" => Self::Hstore,
-            "" | "-" | "xml_send" | "record_send" | "int2vectorsend" | "oidvectorsend" | "void_send" => {
+            "" | "-" | "xml_send" | "record_send" | "int2vectorsend" | "oidvectorsend"
+            | "void_send" => {
                 return None;
             }
             reg if reg.starts_with("reg") && reg.ends_with("send") => return None,
@@ -170,9 +171,19 @@ impl Leaf {
             Self::UInt8 => DataType::UInt64,
             Self::Float4 => DataType::Float32,
             Self::Float8 => DataType::Float64,
-            Self::Decimal { precision: p @ ..=9, scale, .. } => DataType::Decimal32(p, scale),
-            Self::Decimal { precision: p @ ..=18, scale, .. } => DataType::Decimal64(p, scale),
-            Self::Decimal { precision, scale, .. } => DataType::Decimal128(precision, scale),
+            Self::Decimal {
+                precision: p @ ..=9,
+                scale,
+                ..
+            } => DataType::Decimal32(p, scale),
+            Self::Decimal {
+                precision: p @ ..=18,
+                scale,
+                ..
+            } => DataType::Decimal64(p, scale),
+            Self::Decimal {
+                precision, scale, ..
+            } => DataType::Decimal128(precision, scale),
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::TimestampTz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Date => DataType::Date32,
@@ -212,7 +223,6 @@ fn hstore_type() -> DataType {
     DataType::Map(Arc::new(Field::new("entries", entries, false)), false)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,7 +233,11 @@ mod tests {
 
     #[test]
     fn numeric_modifiers() {
-        let decimal = |precision, scale, dscale| Leaf::Decimal { precision, scale, dscale };
+        let decimal = |precision, scale, dscale| Leaf::Decimal {
+            precision,
+            scale,
+            dscale,
+        };
         assert_eq!(Leaf::numeric(-1), Leaf::NumericText);
         assert_eq!(Leaf::numeric(modifier(15, 2)), decimal(15, 2, 2));
         assert_eq!(Leaf::numeric(modifier(38, 38)), decimal(38, 38, 38));
@@ -235,8 +249,17 @@ mod tests {
 
     #[test]
     fn decimals_take_the_narrowest_arrow_type() {
-        assert_eq!(Leaf::numeric(modifier(9, 2)).data_type(), DataType::Decimal32(9, 2));
-        assert_eq!(Leaf::numeric(modifier(18, 2)).data_type(), DataType::Decimal64(18, 2));
-        assert_eq!(Leaf::numeric(modifier(19, 2)).data_type(), DataType::Decimal128(19, 2));
+        assert_eq!(
+            Leaf::numeric(modifier(9, 2)).data_type(),
+            DataType::Decimal32(9, 2)
+        );
+        assert_eq!(
+            Leaf::numeric(modifier(18, 2)).data_type(),
+            DataType::Decimal64(18, 2)
+        );
+        assert_eq!(
+            Leaf::numeric(modifier(19, 2)).data_type(),
+            DataType::Decimal128(19, 2)
+        );
     }
 }

@@ -62,7 +62,10 @@ impl TypeCatalog {
     /// The type with this OID.
     pub fn get(&self, oid: u32) -> Result<&TypeInfo> {
         self.0.get(&oid).ok_or_else(|| {
-            Error::new(ErrorKind::Internal, format!("type with OID {oid} was not read from the catalog"))
+            Error::new(
+                ErrorKind::Internal,
+                format!("type with OID {oid} was not read from the catalog"),
+            )
         })
     }
 
@@ -75,7 +78,10 @@ impl TypeCatalog {
     fn resolve_at(&self, oid: u32, modifier: i32, depth: u8) -> Result<Option<Node>> {
         let info = self.get(oid)?;
         let Some(depth) = depth.checked_sub(1) else {
-            return Err(Error::new(ErrorKind::Unsupported, format!("type \"{}\" nests too deeply", info.name)));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("type \"{}\" nests too deeply", info.name),
+            ));
         };
         let inner = |oid, modifier| self.resolve_at(oid, modifier, depth);
         let form = match &info.kind {
@@ -84,7 +90,9 @@ impl TypeCatalog {
                 leaf => leaf.map(Form::Leaf),
             },
             // A modifier of an array column is that of its elements.
-            TypeKind::Array(element) => inner(*element, modifier)?.map(|node| Form::List(Box::new(node))),
+            TypeKind::Array(element) => {
+                inner(*element, modifier)?.map(|node| Form::List(Box::new(node)))
+            }
             TypeKind::Domain(base, modifier) => inner(*base, *modifier)?.map(|node| node.form),
             TypeKind::Range(bound) => inner(*bound, -1)?.map(|node| Form::Range(Box::new(node))),
             TypeKind::Multirange(range) => match inner(*range, -1)?.map(|node| node.form) {
@@ -96,14 +104,22 @@ impl TypeCatalog {
                     .iter()
                     .map(|attribute| {
                         let node = inner(attribute.type_oid, attribute.modifier)?;
-                        Ok(node.map(|node| StructField { name: attribute.name.clone(), node }))
+                        Ok(node.map(|node| StructField {
+                            name: attribute.name.clone(),
+                            node,
+                        }))
                     })
                     .collect();
                 // Arrow and Parquet have no struct without fields; text keeps such a value exactly.
-                fields?.filter(|fields| !fields.is_empty()).map(Form::Struct)
+                fields?
+                    .filter(|fields| !fields.is_empty())
+                    .map(Form::Struct)
             }
         };
-        let id = TypeName { oid, name: info.name.clone() };
+        let id = TypeName {
+            oid,
+            name: info.name.clone(),
+        };
         Ok(form.map(|form| Node { id, form }))
     }
 }
@@ -113,19 +129,43 @@ mod tests {
     use super::*;
 
     fn info(oid: u32, name: &str, send: &str, kind: TypeKind) -> TypeInfo {
-        TypeInfo { oid, name: QualifiedName::new("pg_catalog", name), send: send.into(), kind }
+        TypeInfo {
+            oid,
+            name: QualifiedName::new("pg_catalog", name),
+            send: send.into(),
+            kind,
+        }
     }
 
     fn catalog() -> TypeCatalog {
-        let attribute = |name: &str, type_oid| Attribute { name: name.into(), type_oid, modifier: -1 };
+        let attribute = |name: &str, type_oid| Attribute {
+            name: name.into(),
+            type_oid,
+            modifier: -1,
+        };
         TypeCatalog::new([
             info(23, "int4", "int4send", TypeKind::Base),
             info(142, "xml", "xml_send", TypeKind::Base),
             info(1700, "numeric", "numeric_send", TypeKind::Base),
             info(1231, "_numeric", "array_send", TypeKind::Array(1700)),
-            info(900, "price", "domain_send", TypeKind::Domain(1700, ((12 << 16) | 2) + 4)),
-            info(901, "pair", "record_send", TypeKind::Composite(vec![attribute("a", 23), attribute("b", 900)])),
-            info(902, "doc", "record_send", TypeKind::Composite(vec![attribute("x", 142)])),
+            info(
+                900,
+                "price",
+                "domain_send",
+                TypeKind::Domain(1700, ((12 << 16) | 2) + 4),
+            ),
+            info(
+                901,
+                "pair",
+                "record_send",
+                TypeKind::Composite(vec![attribute("a", 23), attribute("b", 900)]),
+            ),
+            info(
+                902,
+                "doc",
+                "record_send",
+                TypeKind::Composite(vec![attribute("x", 142)]),
+            ),
             info(903, "_doc", "array_send", TypeKind::Array(902)),
             info(904, "loop", "array_send", TypeKind::Array(904)),
         ])
@@ -133,16 +173,35 @@ mod tests {
 
     #[test]
     fn array_elements_take_the_modifier() {
-        let node = catalog().resolve(1231, ((9 << 16) | 1) + 4).unwrap().unwrap();
-        let Form::List(element) = node.form else { panic!("not a list") };
-        assert_eq!(element.form, Form::Leaf(Leaf::Decimal { precision: 9, scale: 1, dscale: 1 }));
+        let node = catalog()
+            .resolve(1231, ((9 << 16) | 1) + 4)
+            .unwrap()
+            .unwrap();
+        let Form::List(element) = node.form else {
+            panic!("not a list")
+        };
+        assert_eq!(
+            element.form,
+            Form::Leaf(Leaf::Decimal {
+                precision: 9,
+                scale: 1,
+                dscale: 1
+            })
+        );
     }
 
     #[test]
     fn domains_keep_their_name_and_take_the_base_form() {
         let node = catalog().resolve(900, -1).unwrap().unwrap();
         assert_eq!(node.id.oid, 900);
-        assert_eq!(node.form, Form::Leaf(Leaf::Decimal { precision: 12, scale: 2, dscale: 2 }));
+        assert_eq!(
+            node.form,
+            Form::Leaf(Leaf::Decimal {
+                precision: 12,
+                scale: 2,
+                dscale: 2
+            })
+        );
     }
 
     #[test]
@@ -154,6 +213,9 @@ mod tests {
 
     #[test]
     fn endless_nesting_is_refused() {
-        assert_eq!(catalog().resolve(904, -1).unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            catalog().resolve(904, -1).unwrap_err().kind(),
+            ErrorKind::Unsupported
+        );
     }
 }

@@ -50,7 +50,11 @@ impl RowType {
     pub fn select_list_from(&self, source: impl Fn(usize, &ColumnType) -> String) -> String {
         let columns = self.columns.iter().enumerate().map(|(index, column)| {
             let expression = source(index, column);
-            if column.as_text { format!("{expression}::pg_catalog.text") } else { expression }
+            if column.as_text {
+                format!("{expression}::pg_catalog.text")
+            } else {
+                expression
+            }
         });
         columns.collect::<Vec<_>>().join(", ")
     }
@@ -111,7 +115,10 @@ mod tests {
             name: (*name).to_owned(),
             sql_type: "integer".into(),
             node: Node {
-                id: TypeName { oid: 23, name: QualifiedName::new("pg_catalog", "int4") },
+                id: TypeName {
+                    oid: 23,
+                    name: QualifiedName::new("pg_catalog", "int4"),
+                },
                 form: Form::Leaf(Leaf::Int4),
             },
             as_text: false,
@@ -119,7 +126,9 @@ mod tests {
             generated: false,
             enum_labels: Vec::new(),
         };
-        RowType { columns: names.iter().map(column).collect() }
+        RowType {
+            columns: names.iter().map(column).collect(),
+        }
     }
 
     #[test]

@@ -22,20 +22,32 @@ pub(crate) struct Session {
 
 impl Session {
     /// Connects to a server that the wire client reached before, with the same TLS.
-    pub(crate) async fn connect(url: &DatabaseUrl, resolved: &ResolvedHost, cancel: &Cancel) -> Result<Self> {
+    pub(crate) async fn connect(
+        url: &DatabaseUrl,
+        resolved: &ResolvedHost,
+        cancel: &Cancel,
+    ) -> Result<Self> {
         let options = url.sqlx_options(resolved)?;
         let connect = async {
-            PgConnection::connect_with(&options).await.map_err(|error| from_sqlx("cannot connect", error))
+            PgConnection::connect_with(&options)
+                .await
+                .map_err(|error| from_sqlx("cannot connect", error))
         };
         let connection = cancel.guard(connect).await?;
-        Ok(Self { connection, cancel: cancel.clone() })
+        Ok(Self {
+            connection,
+            cancel: cancel.clone(),
+        })
     }
 
     /// Runs statements and returns the rows of all of them. `doing` names the step in errors.
     pub(crate) async fn rows(&mut self, doing: &str, sql: String) -> Result<Vec<TextRow>> {
         let work = async {
             let stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut self.connection);
-            let rows: Vec<PgRow> = stream.try_collect().await.map_err(|error| from_sqlx(doing, error))?;
+            let rows: Vec<PgRow> = stream
+                .try_collect()
+                .await
+                .map_err(|error| from_sqlx(doing, error))?;
             rows.iter().map(text_row).collect()
         };
         self.cancel.guard(work).await
@@ -49,8 +61,16 @@ impl Session {
     /// The first field of the first row.
     pub(crate) async fn value(&mut self, doing: &str, sql: impl Into<String>) -> Result<String> {
         let rows = self.rows(doing, sql.into()).await?;
-        let value = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
-        value.ok_or_else(|| Error::new(ErrorKind::Internal, format!("{doing}: the server gave no value")))
+        let value = rows
+            .into_iter()
+            .next()
+            .and_then(|row| row.into_iter().next().flatten());
+        value.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("{doing}: the server gave no value"),
+            )
+        })
     }
 
     /// Ends the session; open transactions roll back.
@@ -63,7 +83,9 @@ impl Session {
 fn text_row(row: &PgRow) -> Result<TextRow> {
     (0..row.len())
         .map(|at| {
-            let value = row.try_get_raw(at).map_err(|error| from_sqlx("cannot read the answer", error))?;
+            let value = row
+                .try_get_raw(at)
+                .map_err(|error| from_sqlx("cannot read the answer", error))?;
             if value.is_null() {
                 return Ok(None);
             }

@@ -59,14 +59,25 @@ impl DirectorySink {
         if target.symlink_metadata().is_ok() {
             return Err(super::durable::exists(&target));
         }
-        let name = target
-            .file_name()
-            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, format!("\"{}\" names no directory", target.display())))?;
+        let name = target.file_name().ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("\"{}\" names no directory", target.display()),
+            )
+        })?;
         let staging = format!(".{}.partial-{}", name.to_string_lossy(), random_suffix());
         let staging = target.with_file_name(staging);
-        std::fs::create_dir_all(&staging)
-            .map_err(|source| storage(format!("cannot create directory \"{}\"", staging.display()), source))?;
-        Ok(Self { target, staging: Staging(staging), format })
+        std::fs::create_dir_all(&staging).map_err(|source| {
+            storage(
+                format!("cannot create directory \"{}\"", staging.display()),
+                source,
+            )
+        })?;
+        Ok(Self {
+            target,
+            staging: Staging(staging),
+            format,
+        })
     }
 
     /// Where the directory will be.
@@ -76,7 +87,11 @@ impl DirectorySink {
     }
 
     fn part_name(&self, header: &PartHeader, suffix: &str) -> String {
-        format!("{}/part-{:05}.{suffix}", header.table.to_path(), header.part)
+        format!(
+            "{}/part-{:05}.{suffix}",
+            header.table.to_path(),
+            header.part
+        )
     }
 }
 
@@ -87,17 +102,33 @@ impl BackupSink for DirectorySink {
     }
 
     async fn open_part(&self, header: PartHeader) -> Result<Box<dyn PartWriter>> {
-        let names = [self.part_name(&header, self.format.suffix()), self.part_name(&header, "exact")];
-        let paths = [self.staging.0.join(&names[0]), self.staging.0.join(&names[1])];
+        let names = [
+            self.part_name(&header, self.format.suffix()),
+            self.part_name(&header, "exact"),
+        ];
+        let paths = [
+            self.staging.0.join(&names[0]),
+            self.staging.0.join(&names[1]),
+        ];
         if let Some(folder) = paths[0].parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(|source| storage(format!("cannot create directory \"{}\"", folder.display()), source))?;
+            std::fs::create_dir_all(folder).map_err(|source| {
+                storage(
+                    format!("cannot create directory \"{}\"", folder.display()),
+                    source,
+                )
+            })?;
         }
         let side = paths[1].clone();
         // A part that was tried before may have left a side file that this try has no values for.
         let _ = std::fs::remove_file(&side);
         let open_side = Box::new(move || create_file(&side));
-        let files = PartFiles::new(create_file(&paths[0])?, &header, self.format, IpcLayout::File, open_side)?;
+        let files = PartFiles::new(
+            create_file(&paths[0])?,
+            &header,
+            self.format,
+            IpcLayout::File,
+            open_side,
+        )?;
         Ok(Box::new(DirectoryPart { files, names }))
     }
 
@@ -112,8 +143,12 @@ impl BackupSink for DirectorySink {
     async fn commit(&self, manifest: &[u8]) -> Result<()> {
         self.put_object(MANIFEST, manifest).await?;
         let staging = &self.staging.0;
-        let entries = std::fs::read_dir(staging)
-            .map_err(|source| storage(format!("cannot read directory \"{}\"", staging.display()), source))?;
+        let entries = std::fs::read_dir(staging).map_err(|source| {
+            storage(
+                format!("cannot read directory \"{}\"", staging.display()),
+                source,
+            )
+        })?;
         for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
             sync_directory(&entry.path())?;
         }
@@ -141,6 +176,9 @@ impl PartWriter for DirectoryPart {
             sync_file(file, &object.name)?;
             objects.push(object);
         }
-        Ok(PartReceipt { rows: finished.rows, objects })
+        Ok(PartReceipt {
+            rows: finished.rows,
+            objects,
+        })
     }
 }

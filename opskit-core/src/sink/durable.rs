@@ -25,15 +25,26 @@ pub(super) fn create_file(path: &Path) -> Result<BufWriter<File>> {
 /// Writes out what is buffered and waits until the disk has it.
 pub(super) fn sync_file(file: BufWriter<File>, name: &str) -> Result<()> {
     let failed = |source| storage(format!("cannot write \"{name}\""), source);
-    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    let file = file
+        .into_inner()
+        .map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)
 }
 
 /// Waits until the disk has the names in a directory.
 pub(super) fn sync_directory(path: &Path) -> Result<()> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
     let synced = File::open(path).and_then(|directory| directory.sync_all());
-    synced.map_err(|source| storage(format!("cannot sync directory \"{}\"", path.display()), source))
+    synced.map_err(|source| {
+        storage(
+            format!("cannot sync directory \"{}\"", path.display()),
+            source,
+        )
+    })
 }
 
 /// Gives `from` the name `to`, which must not exist, and waits until the disk has it.
@@ -65,8 +76,11 @@ fn rename_failed(to: &Path, source: std::io::Error) -> Error {
 }
 
 pub(super) fn exists(path: &Path) -> Error {
-    Error::new(ErrorKind::Storage, format!("\"{}\" exists already", path.display()))
-        .with_hint("Choose another name, or remove it first; nothing is overwritten unasked.")
+    Error::new(
+        ErrorKind::Storage,
+        format!("\"{}\" exists already", path.display()),
+    )
+    .with_hint("Choose another name, or remove it first; nothing is overwritten unasked.")
 }
 
 /// Sixteen hexadecimal digits that no other run has: the standard library seeds its hashers at random.

@@ -44,17 +44,29 @@ impl FileSink {
     ///
     /// # Errors
     /// [`ErrorKind::Storage`] when it exists and may not be replaced.
-    pub fn create(target: impl Into<PathBuf>, format: FileFormat, existing: Existing) -> Result<Self> {
+    pub fn create(
+        target: impl Into<PathBuf>,
+        format: FileFormat,
+        existing: Existing,
+    ) -> Result<Self> {
         let target = target.into();
         if existing == Existing::Refuse && target.symlink_metadata().is_ok() {
             return Err(exists(&target));
         }
-        let name = target
-            .file_name()
-            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, format!("\"{}\" names no file", target.display())))?;
+        let name = target.file_name().ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("\"{}\" names no file", target.display()),
+            )
+        })?;
         let staging = format!(".{}.partial-{}", name.to_string_lossy(), random_suffix());
         let staging = target.with_file_name(staging);
-        Ok(Self { target, staging, format, existing })
+        Ok(Self {
+            target,
+            staging,
+            format,
+            existing,
+        })
     }
 
     fn publish(&self, from: &Path, to: &Path) -> Result<()> {
@@ -91,9 +103,19 @@ impl BackupSink for FileSink {
         let side = side_of(&self.staging);
         let _ = std::fs::remove_file(&side);
         let open_side = Box::new(move || create_file(&side));
-        let files = PartFiles::new(create_file(&self.staging)?, &header, self.format, IpcLayout::File, open_side)?;
+        let files = PartFiles::new(
+            create_file(&self.staging)?,
+            &header,
+            self.format,
+            IpcLayout::File,
+            open_side,
+        )?;
         let name = self.target.to_string_lossy().into_owned();
-        Ok(Box::new(FilePart { files, side_name: format!("{name}.exact"), name }))
+        Ok(Box::new(FilePart {
+            files,
+            side_name: format!("{name}.exact"),
+            name,
+        }))
     }
 
     async fn put_object(&self, name: &str, _bytes: &[u8]) -> Result<StoredObject> {
@@ -132,7 +154,10 @@ impl PartWriter for FilePart {
             sync_file(file, &object.name)?;
             objects.push(object);
         }
-        Ok(PartReceipt { rows: finished.rows, objects })
+        Ok(PartReceipt {
+            rows: finished.rows,
+            objects,
+        })
     }
 }
 
@@ -148,7 +173,9 @@ pub struct StreamSink {
 
 impl fmt::Debug for StreamSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamSink").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("StreamSink")
+            .field("format", &self.format)
+            .finish_non_exhaustive()
     }
 }
 
@@ -161,7 +188,10 @@ impl StreamSink {
     /// assert_eq!(sink.row_form(), RowForm::JsonLines);
     /// ```
     pub fn new(stream: impl Write + Send + 'static, format: FileFormat) -> Self {
-        Self { stream: Mutex::new(Some(Box::new(stream))), format }
+        Self {
+            stream: Mutex::new(Some(Box::new(stream))),
+            format,
+        }
     }
 }
 
@@ -173,12 +203,25 @@ impl BackupSink for StreamSink {
 
     async fn open_part(&self, header: PartHeader) -> Result<Box<dyn PartWriter>> {
         only_part(&header)?;
-        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let stream = self
+            .stream
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let stream = stream.ok_or_else(|| {
-            Error::new(ErrorKind::Connection, "the connection was lost, and what was written to the stream cannot be taken back")
-                .with_hint("Export into a file or directory, where a part can be read again.")
+            Error::new(
+                ErrorKind::Connection,
+                "the connection was lost, and what was written to the stream cannot be taken back",
+            )
+            .with_hint("Export into a file or directory, where a part can be read again.")
         })?;
-        let files = PartFiles::new(stream, &header, self.format, IpcLayout::Stream, Box::new(|| Err(no_side_file())))?;
+        let files = PartFiles::new(
+            stream,
+            &header,
+            self.format,
+            IpcLayout::Stream,
+            Box::new(|| Err(no_side_file())),
+        )?;
         Ok(Box::new(StreamPart(files)))
     }
 
@@ -202,8 +245,15 @@ impl PartWriter for StreamPart {
 
     async fn finish(self: Box<Self>) -> Result<PartReceipt> {
         let finished = self.0.finish(["-", "-"])?;
-        let objects = finished.files.into_iter().map(|(_, object)| object).collect();
-        Ok(PartReceipt { rows: finished.rows, objects })
+        let objects = finished
+            .files
+            .into_iter()
+            .map(|(_, object)| object)
+            .collect();
+        Ok(PartReceipt {
+            rows: finished.rows,
+            objects,
+        })
     }
 }
 
@@ -211,12 +261,21 @@ fn only_part(header: &PartHeader) -> Result<()> {
     if header.parts == 1 {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::InvalidInput, format!("\"{}\" has {} parts and one file takes one", header.table, header.parts))
-        .with_hint("Export into a directory, or ask for a single part."))
+    Err(Error::new(
+        ErrorKind::InvalidInput,
+        format!(
+            "\"{}\" has {} parts and one file takes one",
+            header.table, header.parts
+        ),
+    )
+    .with_hint("Export into a directory, or ask for a single part."))
 }
 
 fn no_place(name: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("a single file has no place for \"{name}\""))
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("a single file has no place for \"{name}\""),
+    )
 }
 
 fn no_side_file() -> Error {

@@ -95,7 +95,9 @@ enum Encoder<W: Write + Send> {
 
 impl<W: Write + Send> fmt::Debug for PartFiles<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PartFiles").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("PartFiles")
+            .field("format", &self.format)
+            .finish_non_exhaustive()
     }
 }
 
@@ -113,18 +115,27 @@ impl<W: Write + Send> PartFiles<W> {
             (FileFormat::Parquet(options), _) => {
                 Encoder::Parquet(ParquetWriter::new(file, &header.row_type, options)?)
             }
-            (FileFormat::Arrow(_), IpcLayout::File) => {
-                Encoder::ArrowFile(FileWriter::try_new(file, &schema()).map_err(arrow_error)?, 0)
-            }
-            (FileFormat::Arrow(_), IpcLayout::Stream) => {
-                Encoder::ArrowStream(StreamWriter::try_new(file, &schema()).map_err(arrow_error)?, 0)
-            }
+            (FileFormat::Arrow(_), IpcLayout::File) => Encoder::ArrowFile(
+                FileWriter::try_new(file, &schema()).map_err(arrow_error)?,
+                0,
+            ),
+            (FileFormat::Arrow(_), IpcLayout::Stream) => Encoder::ArrowStream(
+                StreamWriter::try_new(file, &schema()).map_err(arrow_error)?,
+                0,
+            ),
             (FileFormat::PgCopy(level @ 1..), _) => {
                 Encoder::Zstd(zstd::Encoder::new(file, level).map_err(write_error)?)
             }
-            (FileFormat::PgCopy(_) | FileFormat::Csv | FileFormat::JsonLines, _) => Encoder::Plain(file),
+            (FileFormat::PgCopy(_) | FileFormat::Csv | FileFormat::JsonLines, _) => {
+                Encoder::Plain(file)
+            }
         };
-        Ok(Self { format, main, open_side, side: None })
+        Ok(Self {
+            format,
+            main,
+            open_side,
+            side: None,
+        })
     }
 
     pub(super) fn write(&mut self, rows: Rows<'_>) -> Result<()> {
@@ -170,8 +181,12 @@ impl<W: Write + Send> PartFiles<W> {
     pub(super) fn finish(self, names: [&str; 2]) -> Result<FinishedFiles<W>> {
         let (main, rows) = match self.main {
             Encoder::Parquet(writer) => writer.finish().map(|(file, rows)| (file, Some(rows)))?,
-            Encoder::ArrowFile(writer, rows) => (writer.into_inner().map_err(arrow_error)?, Some(rows)),
-            Encoder::ArrowStream(writer, rows) => (writer.into_inner().map_err(arrow_error)?, Some(rows)),
+            Encoder::ArrowFile(writer, rows) => {
+                (writer.into_inner().map_err(arrow_error)?, Some(rows))
+            }
+            Encoder::ArrowStream(writer, rows) => {
+                (writer.into_inner().map_err(arrow_error)?, Some(rows))
+            }
             Encoder::Zstd(file) => (file.finish().map_err(write_error)?, None),
             Encoder::Plain(file) => (file, None),
         };
@@ -193,6 +208,8 @@ fn write_error(source: std::io::Error) -> Error {
 fn arrow_error(source: arrow::error::ArrowError) -> Error {
     match source {
         arrow::error::ArrowError::IoError(_, source) => write_error(source),
-        source => Error::new(ErrorKind::Internal, "cannot encode the Arrow file").with_source(source),
+        source => {
+            Error::new(ErrorKind::Internal, "cannot encode the Arrow file").with_source(source)
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! A sink that counts and forgets, for benchmarks and for checking that a table can be read.
 
-use super::{BackupSink, PartHeader, PartReceipt, PartWriter, RowForm, Rows, StoredObject, wrong_form};
+use super::{
+    BackupSink, PartHeader, PartReceipt, PartWriter, RowForm, Rows, StoredObject, wrong_form,
+};
 use crate::error::Result;
 use async_trait::async_trait;
 
@@ -30,7 +32,10 @@ impl BackupSink for NullSink {
     }
 
     async fn open_part(&self, _header: PartHeader) -> Result<Box<dyn PartWriter>> {
-        Ok(Box::new(NullPart { form: self.form, rows: 0 }))
+        Ok(Box::new(NullPart {
+            form: self.form,
+            rows: 0,
+        }))
     }
 
     async fn put_object(&self, name: &str, bytes: &[u8]) -> Result<StoredObject> {

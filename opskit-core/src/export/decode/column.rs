@@ -14,7 +14,12 @@ use std::fmt;
 pub(super) trait ColumnDecoder: fmt::Debug + Send {
     /// Appends one value per cell. A value with no standard form is appended as NULL, and its place
     /// among `cells` goes to `misfits`.
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed>;
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed>;
 
     /// Whether a value, that is not NULL, has a standard form. Parents ask before they append a part
     /// of it, since a value is kept whole or not at all.
@@ -51,7 +56,11 @@ fn leaf_decoder(leaf: Leaf) -> Box<dyn ColumnDecoder> {
         Leaf::Time => Box::new(FixedColumn::<fixed::Time>::default()),
         Leaf::TimeTz => Box::new(TimeTzColumn::default()),
         Leaf::Interval => Box::new(IntervalColumn::default()),
-        Leaf::Decimal { precision, scale, dscale } => super::decimal::decoder(precision, scale, dscale),
+        Leaf::Decimal {
+            precision,
+            scale,
+            dscale,
+        } => super::decimal::decoder(precision, scale, dscale),
         Leaf::Uuid => Box::new(FixedBytesColumn::new(16)),
         Leaf::MacAddr => Box::new(FixedBytesColumn::new(6)),
         Leaf::MacAddr8 => Box::new(FixedBytesColumn::new(8)),
@@ -60,8 +69,12 @@ fn leaf_decoder(leaf: Leaf) -> Box<dyn ColumnDecoder> {
         Leaf::Jsonb | Leaf::VersionedText => Box::new(TextColumn::new(1)),
         Leaf::Char => Box::new(ConvertedColumn::new(char_text)),
         Leaf::NumericText => Box::new(ConvertedColumn::new(value::numeric::write_text)),
-        Leaf::Inet => Box::new(ConvertedColumn::new(|bytes, out| value::address::write_text(bytes, false, out))),
-        Leaf::Cidr => Box::new(ConvertedColumn::new(|bytes, out| value::address::write_text(bytes, true, out))),
+        Leaf::Inet => Box::new(ConvertedColumn::new(|bytes, out| {
+            value::address::write_text(bytes, false, out)
+        })),
+        Leaf::Cidr => Box::new(ConvertedColumn::new(|bytes, out| {
+            value::address::write_text(bytes, true, out)
+        })),
         Leaf::Bits => Box::new(ConvertedColumn::new(value::bits::write_text)),
         Leaf::Hstore => Box::new(MapColumn::default()),
     }

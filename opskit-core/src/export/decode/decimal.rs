@@ -7,12 +7,18 @@ use crate::export::value::numeric::to_decimal;
 use crate::export::value::{Fit, Malformed};
 use arrow::array::{ArrayRef, NullBufferBuilder, PrimitiveArray};
 use arrow::buffer::ScalarBuffer;
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal32Type, Decimal64Type, Decimal128Type};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Decimal32Type, Decimal64Type, Decimal128Type,
+};
 use std::sync::Arc;
 
 /// The decoder for a decimal of these bounds.
 pub(super) fn decoder(precision: u8, scale: i8, dscale: u16) -> Box<dyn ColumnDecoder> {
-    let bounds = Bounds { precision, scale, dscale };
+    let bounds = Bounds {
+        precision,
+        scale,
+        dscale,
+    };
     match precision {
         ..=9 => Box::new(DecimalColumn::<Decimal32Type>::new(bounds)),
         10..=18 => Box::new(DecimalColumn::<Decimal64Type>::new(bounds)),
@@ -51,7 +57,11 @@ struct DecimalColumn<T: ArrowPrimitiveType> {
 
 impl<T: ArrowPrimitiveType> DecimalColumn<T> {
     fn new(bounds: Bounds) -> Self {
-        Self { bounds, values: Vec::new(), nulls: NullBufferBuilder::new(0) }
+        Self {
+            bounds,
+            values: Vec::new(),
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 }
 
@@ -60,12 +70,23 @@ where
     T: ArrowPrimitiveType + std::fmt::Debug,
     T::Native: TryFrom<i128>,
 {
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         let bounds = self.bounds;
-        append_primitive(&mut self.values, &mut self.nulls, (data, cells), misfits, |bytes| {
-            let value = bounds.read(bytes)?;
-            Ok(value.and_then(|value| T::Native::try_from(value).ok()))
-        })
+        append_primitive(
+            &mut self.values,
+            &mut self.nulls,
+            (data, cells),
+            misfits,
+            |bytes| {
+                let value = bounds.read(bytes)?;
+                Ok(value.and_then(|value| T::Native::try_from(value).ok()))
+            },
+        )
     }
 
     fn fits(&self, bytes: &[u8]) -> Fit {

@@ -4,7 +4,9 @@ use super::column::ColumnDecoder;
 use crate::export::frames::Cell;
 use crate::export::value::time::{date_to_arrow, timestamp_to_arrow};
 use crate::export::value::{Fit, Malformed};
-use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, NullBufferBuilder, PrimitiveArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, BooleanBufferBuilder, NullBufferBuilder, PrimitiveArray,
+};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{
     ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
@@ -54,16 +56,28 @@ fixed!(Int4, 4, Int32Type, |b| Some(i32::from_be_bytes(b)));
 fixed!(Int8, 8, Int64Type, |b| Some(i64::from_be_bytes(b)));
 fixed!(UInt4, 4, UInt32Type, |b| Some(u32::from_be_bytes(b)));
 fixed!(UInt8, 8, UInt64Type, |b| Some(u64::from_be_bytes(b)));
-fixed!(Float4, 4, Float32Type, |b| Some(f32::from_bits(u32::from_be_bytes(b))));
-fixed!(Float8, 8, Float64Type, |b| Some(f64::from_bits(u64::from_be_bytes(b))));
-fixed!(Timestamp, 8, TimestampMicrosecondType, |b| timestamp_to_arrow(i64::from_be_bytes(b)));
+fixed!(Float4, 4, Float32Type, |b| Some(f32::from_bits(
+    u32::from_be_bytes(b)
+)));
+fixed!(Float8, 8, Float64Type, |b| Some(f64::from_bits(
+    u64::from_be_bytes(b)
+)));
+fixed!(Timestamp, 8, TimestampMicrosecondType, |b| {
+    timestamp_to_arrow(i64::from_be_bytes(b))
+});
 fixed!(
-    TimestampTz, 8, TimestampMicrosecondType,
+    TimestampTz,
+    8,
+    TimestampMicrosecondType,
     |b| timestamp_to_arrow(i64::from_be_bytes(b)),
     |array| Arc::new(array.with_timezone("UTC"))
 );
-fixed!(Date, 4, Date32Type, |b| date_to_arrow(i32::from_be_bytes(b)));
-fixed!(Time, 8, Time64MicrosecondType, |b| Some(i64::from_be_bytes(b)));
+fixed!(Date, 4, Date32Type, |b| date_to_arrow(i32::from_be_bytes(
+    b
+)));
+fixed!(Time, 8, Time64MicrosecondType, |b| Some(
+    i64::from_be_bytes(b)
+));
 
 /// A column of such a type.
 #[derive(Debug)]
@@ -75,24 +89,50 @@ pub(super) struct FixedColumn<F: Fixed> {
 
 impl<F: Fixed> Default for FixedColumn<F> {
     fn default() -> Self {
-        Self { values: Vec::new(), nulls: NullBufferBuilder::new(0), kind: PhantomData }
+        Self {
+            values: Vec::new(),
+            nulls: NullBufferBuilder::new(0),
+            kind: PhantomData,
+        }
     }
 }
 
 impl<F: Fixed> ColumnDecoder for FixedColumn<F> {
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
-        append_primitive(&mut self.values, &mut self.nulls, (data, cells), misfits, |bytes| {
-            if bytes.len() == F::WIDTH { Ok(F::read(bytes)) } else { Err(Malformed) }
-        })
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
+        append_primitive(
+            &mut self.values,
+            &mut self.nulls,
+            (data, cells),
+            misfits,
+            |bytes| {
+                if bytes.len() == F::WIDTH {
+                    Ok(F::read(bytes))
+                } else {
+                    Err(Malformed)
+                }
+            },
+        )
     }
 
     fn fits(&self, bytes: &[u8]) -> Fit {
-        if bytes.len() == F::WIDTH { Ok(F::read(bytes).is_some()) } else { Err(Malformed) }
+        if bytes.len() == F::WIDTH {
+            Ok(F::read(bytes).is_some())
+        } else {
+            Err(Malformed)
+        }
     }
 
     fn finish(&mut self) -> ArrayRef {
         let values = take_values(&mut self.values);
-        F::array(PrimitiveArray::new(ScalarBuffer::from(values), self.nulls.finish()))
+        F::array(PrimitiveArray::new(
+            ScalarBuffer::from(values),
+            self.nulls.finish(),
+        ))
     }
 }
 
@@ -151,12 +191,20 @@ pub(super) struct BoolColumn {
 
 impl Default for BoolColumn {
     fn default() -> Self {
-        Self { values: BooleanBufferBuilder::new(0), nulls: NullBufferBuilder::new(0) }
+        Self {
+            values: BooleanBufferBuilder::new(0),
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 }
 
 impl ColumnDecoder for BoolColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], _misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        _misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         for cell in cells {
             match cell.bytes(data) {
                 Some([value @ (0 | 1)]) => {
@@ -174,7 +222,11 @@ impl ColumnDecoder for BoolColumn {
     }
 
     fn fits(&self, bytes: &[u8]) -> Fit {
-        if matches!(bytes, [0 | 1]) { Ok(true) } else { Err(Malformed) }
+        if matches!(bytes, [0 | 1]) {
+            Ok(true)
+        } else {
+            Err(Malformed)
+        }
     }
 
     fn finish(&mut self) -> ArrayRef {

@@ -32,7 +32,11 @@ pub struct DecodeOptions {
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { batch_rows: 65_536, batch_bytes: 8 << 20, exactness: Exactness::Exact }
+        Self {
+            batch_rows: 65_536,
+            batch_bytes: 8 << 20,
+            exactness: Exactness::Exact,
+        }
     }
 }
 
@@ -118,8 +122,16 @@ impl Decoder {
             scanner: FrameScanner::new(row_type.columns.len()),
             batch: BatchBuilder {
                 schema: row_type.arrow_schema(),
-                names: row_type.columns.iter().map(|column| column.name.clone()).collect(),
-                columns: row_type.columns.iter().map(|column| column::decoder(&column.node)).collect(),
+                names: row_type
+                    .columns
+                    .iter()
+                    .map(|column| column.name.clone())
+                    .collect(),
+                columns: row_type
+                    .columns
+                    .iter()
+                    .map(|column| column::decoder(&column.node))
+                    .collect(),
                 options,
                 fingerprinter: Fingerprinter::new(row_type),
                 rows: 0,
@@ -147,7 +159,11 @@ impl Decoder {
     /// # Errors
     /// [`ErrorKind::Internal`] when Arrow refuses the columns.
     pub fn full_batch(&mut self) -> Result<Option<ExactBatch>> {
-        if self.batch.is_full() { self.batch.take().map(Some) } else { Ok(None) }
+        if self.batch.is_full() {
+            self.batch.take().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Rows so far.
@@ -162,7 +178,11 @@ impl Decoder {
     /// [`ErrorKind::Damaged`] when the stream ends before its trailer.
     pub fn finish(mut self) -> Result<(Option<ExactBatch>, DecodeSummary)> {
         self.scanner.finish()?;
-        let last = if self.batch.rows > 0 { Some(self.batch.take()?) } else { None };
+        let last = if self.batch.rows > 0 {
+            Some(self.batch.take()?)
+        } else {
+            None
+        };
         let summary = DecodeSummary {
             rows: self.scanner.rows(),
             misfits: self.batch.misfits,
@@ -178,13 +198,18 @@ impl RowVisitor for BatchBuilder {
         for at in 0..self.columns.len() {
             let cells = block.column(at);
             self.scratch.clear();
-            self.columns[at].append(block.data, cells, &mut self.scratch).map_err(|_| {
-                Error::new(
-                    ErrorKind::Damaged,
-                    format!("a value of column \"{}\" is not what its type sends", self.names[at]),
-                )
-                .with_hint("If the table was altered while it was read, run it again.")
-            })?;
+            self.columns[at]
+                .append(block.data, cells, &mut self.scratch)
+                .map_err(|_| {
+                    Error::new(
+                        ErrorKind::Damaged,
+                        format!(
+                            "a value of column \"{}\" is not what its type sends",
+                            self.names[at]
+                        ),
+                    )
+                    .with_hint("If the table was altered while it was read, run it again.")
+                })?;
             if !self.scratch.is_empty() {
                 self.keep_misfits(at, block)?;
             }
@@ -226,15 +251,27 @@ impl BatchBuilder {
     fn take(&mut self) -> Result<ExactBatch> {
         let columns: Vec<ArrayRef> = if self.columns.is_empty() {
             let first = self.rows_before as i64;
-            vec![Arc::new(Int64Array::from_iter_values(first..first + self.rows as i64))]
+            vec![Arc::new(Int64Array::from_iter_values(
+                first..first + self.rows as i64,
+            ))]
         } else {
-            self.columns.iter_mut().map(|column| column.finish()).collect()
+            self.columns
+                .iter_mut()
+                .map(|column| column.finish())
+                .collect()
         };
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|source| {
-            Error::new(ErrorKind::Internal, "the decoded columns do not make a batch").with_source(source)
+            Error::new(
+                ErrorKind::Internal,
+                "the decoded columns do not make a batch",
+            )
+            .with_source(source)
         })?;
         self.rows_before += self.rows as u64;
         (self.rows, self.bytes) = (0, 0);
-        Ok(ExactBatch { batch, exact: std::mem::take(&mut self.exact) })
+        Ok(ExactBatch {
+            batch,
+            exact: std::mem::take(&mut self.exact),
+        })
     }
 }

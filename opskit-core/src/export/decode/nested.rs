@@ -6,7 +6,9 @@ use crate::export::frames::Cell;
 use crate::export::shape::{ArrayHeader, Reader, cell_of, range};
 use crate::export::value::{Fit, Malformed};
 use crate::pgtype::{Node, StructField, arrow_field};
-use arrow::array::{Array, ArrayRef, ListArray, MapArray, NullBufferBuilder, StructArray, UInt8Array};
+use arrow::array::{
+    Array, ArrayRef, ListArray, MapArray, NullBufferBuilder, StructArray, UInt8Array,
+};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use std::sync::Arc;
@@ -21,7 +23,11 @@ struct Lists {
 
 impl Default for Lists {
     fn default() -> Self {
-        Self { offsets: vec![0], nulls: NullBufferBuilder::new(0), items: 0 }
+        Self {
+            offsets: vec![0],
+            nulls: NullBufferBuilder::new(0),
+            items: 0,
+        }
     }
 }
 
@@ -37,15 +43,26 @@ impl Lists {
     fn finish(&mut self) -> (OffsetBuffer<i32>, Option<arrow::buffer::NullBuffer>) {
         self.items = 0;
         let offsets = std::mem::replace(&mut self.offsets, vec![0]);
-        (OffsetBuffer::new(ScalarBuffer::from(offsets)), self.nulls.finish())
+        (
+            OffsetBuffer::new(ScalarBuffer::from(offsets)),
+            self.nulls.finish(),
+        )
     }
 }
 
 /// Appends parts that were all found to fit.
-fn append_parts(child: &mut dyn ColumnDecoder, data: &[u8], cells: &[Cell]) -> Result<(), Malformed> {
+fn append_parts(
+    child: &mut dyn ColumnDecoder,
+    data: &[u8],
+    cells: &[Cell],
+) -> Result<(), Malformed> {
     let mut misfits = Vec::new();
     child.append(data, cells, &mut misfits)?;
-    if misfits.is_empty() { Ok(()) } else { Err(Malformed) }
+    if misfits.is_empty() {
+        Ok(())
+    } else {
+        Err(Malformed)
+    }
 }
 
 fn part_fits(child: &dyn ColumnDecoder, part: Option<&[u8]>) -> Fit {
@@ -114,7 +131,12 @@ impl ListColumn {
 }
 
 impl ColumnDecoder for ListColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         let mut lists = std::mem::take(&mut self.lists);
         let split = |bytes, parts: &mut _| self.split(data, bytes, parts);
         let parts = split_values((data, cells), misfits, split, |items| lists.push(items));
@@ -128,7 +150,12 @@ impl ColumnDecoder for ListColumn {
 
     fn finish(&mut self) -> ArrayRef {
         let (offsets, nulls) = self.lists.finish();
-        Arc::new(ListArray::new(Arc::clone(&self.field), offsets, self.child.finish(), nulls))
+        Arc::new(ListArray::new(
+            Arc::clone(&self.field),
+            offsets,
+            self.child.finish(),
+            nulls,
+        ))
     }
 }
 
@@ -145,7 +172,10 @@ impl StructColumn {
     pub(super) fn new(fields: &[StructField]) -> Self {
         Self {
             oids: fields.iter().map(|field| field.node.id.oid).collect(),
-            fields: fields.iter().map(|field| arrow_field(&field.name, &field.node)).collect(),
+            fields: fields
+                .iter()
+                .map(|field| arrow_field(&field.name, &field.node))
+                .collect(),
             children: fields.iter().map(|field| decoder(&field.node)).collect(),
             nulls: NullBufferBuilder::new(0),
         }
@@ -169,7 +199,12 @@ impl StructColumn {
 }
 
 impl ColumnDecoder for StructColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         let width = self.children.len();
         let mut present = Vec::with_capacity(cells.len());
         let split = |bytes, parts: &mut _| self.split(data, bytes, parts);
@@ -187,7 +222,9 @@ impl ColumnDecoder for StructColumn {
             }));
             append_parts(&mut **child, data, &column)?;
         }
-        present.iter().for_each(|present| self.nulls.append(*present));
+        present
+            .iter()
+            .for_each(|present| self.nulls.append(*present));
         Ok(())
     }
 
@@ -196,8 +233,16 @@ impl ColumnDecoder for StructColumn {
     }
 
     fn finish(&mut self) -> ArrayRef {
-        let columns = self.children.iter_mut().map(|child| child.finish()).collect();
-        Arc::new(StructArray::new(self.fields.clone(), columns, self.nulls.finish()))
+        let columns = self
+            .children
+            .iter_mut()
+            .map(|child| child.finish())
+            .collect();
+        Arc::new(StructArray::new(
+            self.fields.clone(),
+            columns,
+            self.nulls.finish(),
+        ))
     }
 }
 
@@ -226,8 +271,16 @@ impl RangeColumn {
 }
 
 impl ColumnDecoder for RangeColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
-        let mut sides = [Vec::with_capacity(cells.len()), Vec::with_capacity(cells.len())];
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
+        let mut sides = [
+            Vec::with_capacity(cells.len()),
+            Vec::with_capacity(cells.len()),
+        ];
         for (at, cell) in cells.iter().enumerate() {
             let mut value = (0, [None, None], false);
             if let Some(bytes) = cell.bytes(data) {
@@ -260,7 +313,11 @@ impl ColumnDecoder for RangeColumn {
         let flags: ArrayRef = Arc::new(UInt8Array::from(std::mem::take(&mut self.flags)));
         let [lower, upper] = &mut self.bounds;
         let columns = vec![flags, lower.finish(), upper.finish()];
-        Arc::new(StructArray::new(self.fields.clone(), columns, self.nulls.finish()))
+        Arc::new(StructArray::new(
+            self.fields.clone(),
+            columns,
+            self.nulls.finish(),
+        ))
     }
 }
 
@@ -273,7 +330,10 @@ pub(super) struct MultirangeColumn {
 
 impl MultirangeColumn {
     pub(super) fn new(bound: &Node) -> Self {
-        Self { ranges: RangeColumn::new(bound), lists: Lists::default() }
+        Self {
+            ranges: RangeColumn::new(bound),
+            lists: Lists::default(),
+        }
     }
 
     fn split(&self, data: &[u8], bytes: &[u8], parts: &mut Vec<Cell>) -> Fit {
@@ -291,7 +351,12 @@ impl MultirangeColumn {
 }
 
 impl ColumnDecoder for MultirangeColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         let mut lists = std::mem::take(&mut self.lists);
         let split = |bytes, parts: &mut _| self.split(data, bytes, parts);
         let parts = split_values((data, cells), misfits, split, |items| lists.push(items));
@@ -321,7 +386,11 @@ pub(super) struct MapColumn {
 
 impl Default for MapColumn {
     fn default() -> Self {
-        Self { keys: TextColumn::new(0), values: TextColumn::new(0), lists: Lists::default() }
+        Self {
+            keys: TextColumn::new(0),
+            values: TextColumn::new(0),
+            lists: Lists::default(),
+        }
     }
 }
 
@@ -343,10 +412,17 @@ impl MapColumn {
 }
 
 impl ColumnDecoder for MapColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         let mut lists = std::mem::take(&mut self.lists);
         let split = |bytes, parts: &mut _| self.split(data, bytes, parts);
-        let parts = split_values((data, cells), misfits, split, |parts| lists.push(parts.map(|n| n / 2)));
+        let parts = split_values((data, cells), misfits, split, |parts| {
+            lists.push(parts.map(|n| n / 2))
+        });
         self.lists = lists;
         let parts = parts?;
         let keys: Vec<Cell> = parts.iter().step_by(2).copied().collect();
@@ -367,7 +443,11 @@ impl ColumnDecoder for MapColumn {
         let DataType::Struct(fields) = entries_field.data_type() else {
             return Arc::new(arrow::array::NullArray::new(0));
         };
-        let entries = StructArray::new(fields.clone(), vec![self.keys.finish(), self.values.finish()], None);
+        let entries = StructArray::new(
+            fields.clone(),
+            vec![self.keys.finish(), self.values.finish()],
+            None,
+        );
         Arc::new(MapArray::new(entries_field, offsets, entries, nulls, false))
     }
 }

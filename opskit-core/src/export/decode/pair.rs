@@ -4,7 +4,9 @@ use super::column::ColumnDecoder;
 use crate::export::frames::{Cell, be_i32};
 use crate::export::value::{Fit, Malformed};
 use crate::pgtype::Leaf;
-use arrow::array::{ArrayRef, Int32Array, Int64Array, NullBufferBuilder, StructArray, Time64MicrosecondArray};
+use arrow::array::{
+    ArrayRef, Int32Array, Int64Array, NullBufferBuilder, StructArray, Time64MicrosecondArray,
+};
 use arrow::datatypes::{DataType, Fields};
 use std::sync::Arc;
 
@@ -29,7 +31,11 @@ pub(super) struct TimeTzColumn {
 
 impl Default for TimeTzColumn {
     fn default() -> Self {
-        Self { times: Vec::new(), zones: Vec::new(), nulls: NullBufferBuilder::new(0) }
+        Self {
+            times: Vec::new(),
+            zones: Vec::new(),
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 }
 
@@ -39,7 +45,12 @@ fn time_tz(bytes: &[u8]) -> Option<(i64, i32)> {
 }
 
 impl ColumnDecoder for TimeTzColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], _misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        _misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         for cell in cells {
             let (time, zone) = match cell.bytes(data) {
                 Some(bytes) => time_tz(bytes).ok_or(Malformed)?,
@@ -58,10 +69,16 @@ impl ColumnDecoder for TimeTzColumn {
 
     fn finish(&mut self) -> ArrayRef {
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(Time64MicrosecondArray::from(std::mem::take(&mut self.times))),
+            Arc::new(Time64MicrosecondArray::from(std::mem::take(
+                &mut self.times,
+            ))),
             Arc::new(Int32Array::from(std::mem::take(&mut self.zones))),
         ];
-        Arc::new(StructArray::new(fields(Leaf::TimeTz), columns, self.nulls.finish()))
+        Arc::new(StructArray::new(
+            fields(Leaf::TimeTz),
+            columns,
+            self.nulls.finish(),
+        ))
     }
 }
 
@@ -77,7 +94,12 @@ pub(super) struct IntervalColumn {
 impl Default for IntervalColumn {
     fn default() -> Self {
         let (months, days, micros) = Default::default();
-        Self { months, days, micros, nulls: NullBufferBuilder::new(0) }
+        Self {
+            months,
+            days,
+            micros,
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 }
 
@@ -87,7 +109,12 @@ fn interval(bytes: &[u8]) -> Option<(i64, i32, i32)> {
 }
 
 impl ColumnDecoder for IntervalColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], _misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        _misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         for cell in cells {
             let (micros, days, months) = match cell.bytes(data) {
                 Some(bytes) => interval(bytes).ok_or(Malformed)?,
@@ -111,6 +138,10 @@ impl ColumnDecoder for IntervalColumn {
             Arc::new(Int32Array::from(std::mem::take(&mut self.days))),
             Arc::new(Int64Array::from(std::mem::take(&mut self.micros))),
         ];
-        Arc::new(StructArray::new(fields(Leaf::Interval), columns, self.nulls.finish()))
+        Arc::new(StructArray::new(
+            fields(Leaf::Interval),
+            columns,
+            self.nulls.finish(),
+        ))
     }
 }

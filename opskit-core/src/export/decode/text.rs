@@ -25,7 +25,11 @@ struct BytesParts {
 
 impl Default for Bytes {
     fn default() -> Self {
-        Self { data: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0) }
+        Self {
+            data: Vec::new(),
+            offsets: vec![0],
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 }
 
@@ -33,7 +37,8 @@ impl Bytes {
     /// Ends a value whose bytes were appended to `data`.
     #[inline]
     pub(super) fn end_value(&mut self) -> Result<(), Malformed> {
-        self.offsets.push(i32::try_from(self.data.len()).map_err(|_| Malformed)?);
+        self.offsets
+            .push(i32::try_from(self.data.len()).map_err(|_| Malformed)?);
         self.nulls.append_non_null();
         Ok(())
     }
@@ -68,7 +73,8 @@ impl Bytes {
         let mut valid = 0;
         for cell in cells {
             if let Some(bytes) = cell.bytes(data) {
-                self.data.extend_from_slice(bytes.get(skip..).ok_or(Malformed)?);
+                self.data
+                    .extend_from_slice(bytes.get(skip..).ok_or(Malformed)?);
                 valid += 1;
             } else {
                 self.nulls.append_n_non_nulls(valid);
@@ -94,8 +100,15 @@ impl Bytes {
     }
 
     fn finish_text(&mut self) -> ArrayRef {
-        let BytesParts { offsets, data, nulls } = self.finish();
-        #[expect(unsafe_code, reason = "checking every value again costs a second pass over all text")]
+        let BytesParts {
+            offsets,
+            data,
+            nulls,
+        } = self.finish();
+        #[expect(
+            unsafe_code,
+            reason = "checking every value again costs a second pass over all text"
+        )]
         // SAFETY: every value that `TextColumn` and `ConvertedColumn` leave between two offsets was
         // checked to be UTF-8 when it was appended, or was built from ASCII.
         let array = unsafe { StringArray::new_unchecked(offsets, data, nulls) };
@@ -105,7 +118,11 @@ impl Bytes {
 
 /// Takes bytes out and leaves room for as many, unless one value was huge.
 fn take_bytes(bytes: &mut Vec<u8>) -> Vec<u8> {
-    if bytes.len() > 1 << 24 { std::mem::take(bytes) } else { take_values(bytes) }
+    if bytes.len() > 1 << 24 {
+        std::mem::take(bytes)
+    } else {
+        take_values(bytes)
+    }
 }
 
 /// Text as the server sends it, after `skip` bytes that are a version.
@@ -120,7 +137,10 @@ const VERSION: u8 = 1;
 
 impl TextColumn {
     pub(super) fn new(skip: usize) -> Self {
-        Self { bytes: Bytes::default(), skip }
+        Self {
+            bytes: Bytes::default(),
+            skip,
+        }
     }
 
     fn text<'a>(&self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Malformed> {
@@ -134,7 +154,10 @@ impl TextColumn {
     }
 
     fn versions_are_known(&self, data: &[u8], cells: &[Cell]) -> bool {
-        let known = |cell: &Cell| cell.bytes(data).is_none_or(|bytes| bytes.first() == Some(&VERSION));
+        let known = |cell: &Cell| {
+            cell.bytes(data)
+                .is_none_or(|bytes| bytes.first() == Some(&VERSION))
+        };
         self.skip == 0 || cells.iter().all(known)
     }
 
@@ -144,13 +167,19 @@ impl TextColumn {
         let start = self.bytes.offsets[first] as usize;
         let data = &self.bytes.data;
         simdutf8::basic::from_utf8(&data[start..]).is_ok()
-            && self.bytes.offsets[first..]
-                .iter()
-                .all(|offset| data.get(*offset as usize).is_none_or(|byte| (*byte as i8) >= -0x40))
+            && self.bytes.offsets[first..].iter().all(|offset| {
+                data.get(*offset as usize)
+                    .is_none_or(|byte| (*byte as i8) >= -0x40)
+            })
     }
 
     /// Looks at each value alone, for the rare block that holds one that is no text.
-    fn append_each(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append_each(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         for (at, cell) in cells.iter().enumerate() {
             let Some(bytes) = cell.bytes(data) else {
                 self.bytes.push_null();
@@ -169,7 +198,12 @@ impl TextColumn {
 }
 
 impl ColumnDecoder for TextColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         let rows = self.bytes.offsets.len() - 1;
         if self.versions_are_known(data, cells) {
             let extended = self.bytes.extend(data, cells, self.skip);
@@ -207,12 +241,20 @@ impl<W> std::fmt::Debug for ConvertedColumn<W> {
 impl<W: Fn(&[u8], &mut Vec<u8>) -> Fit> ConvertedColumn<W> {
     /// `write` must append ASCII only.
     pub(super) fn new(write: W) -> Self {
-        Self { bytes: Bytes::default(), write }
+        Self {
+            bytes: Bytes::default(),
+            write,
+        }
     }
 }
 
 impl<W: Fn(&[u8], &mut Vec<u8>) -> Fit + Send> ColumnDecoder for ConvertedColumn<W> {
-    fn append(&mut self, data: &[u8], cells: &[Cell], misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         for (at, cell) in cells.iter().enumerate() {
             let Some(bytes) = cell.bytes(data) else {
                 self.bytes.push_null();
@@ -245,7 +287,12 @@ pub(super) struct BinaryColumn {
 }
 
 impl ColumnDecoder for BinaryColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], _misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        _misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         self.bytes.extend(data, cells, 0)
     }
 
@@ -254,7 +301,11 @@ impl ColumnDecoder for BinaryColumn {
     }
 
     fn finish(&mut self) -> ArrayRef {
-        let BytesParts { offsets, data, nulls } = self.bytes.finish();
+        let BytesParts {
+            offsets,
+            data,
+            nulls,
+        } = self.bytes.finish();
         Arc::new(BinaryArray::new(offsets, data, nulls))
     }
 }
@@ -269,12 +320,21 @@ pub(super) struct FixedBytesColumn {
 
 impl FixedBytesColumn {
     pub(super) fn new(width: usize) -> Self {
-        Self { width, data: Vec::new(), nulls: NullBufferBuilder::new(0) }
+        Self {
+            width,
+            data: Vec::new(),
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 }
 
 impl ColumnDecoder for FixedBytesColumn {
-    fn append(&mut self, data: &[u8], cells: &[Cell], _misfits: &mut Vec<u32>) -> Result<(), Malformed> {
+    fn append(
+        &mut self,
+        data: &[u8],
+        cells: &[Cell],
+        _misfits: &mut Vec<u32>,
+    ) -> Result<(), Malformed> {
         self.data.reserve(cells.len() * self.width);
         for cell in cells {
             if let Some(bytes) = cell.bytes(data) {
@@ -292,7 +352,11 @@ impl ColumnDecoder for FixedBytesColumn {
     }
 
     fn fits(&self, bytes: &[u8]) -> Fit {
-        if bytes.len() == self.width { Ok(true) } else { Err(Malformed) }
+        if bytes.len() == self.width {
+            Ok(true)
+        } else {
+            Err(Malformed)
+        }
     }
 
     fn finish(&mut self) -> ArrayRef {

@@ -8,9 +8,9 @@ use arrow::array::{
     PrimitiveArray, StringArray, StructArray, UInt8Array,
 };
 use arrow::datatypes::{
-    ArrowPrimitiveType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Float32Type, Float64Type,
-    Int16Type, Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType, UInt8Type, UInt32Type,
-    UInt64Type,
+    ArrowPrimitiveType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Float32Type,
+    Float64Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
+    UInt8Type, UInt32Type, UInt64Type,
 };
 
 type Written = Result<(), Malformed>;
@@ -42,7 +42,11 @@ pub(super) fn encoder(node: &Node, array: &ArrayRef) -> Option<Box<dyn ColumnEnc
         Form::List(element) => {
             let array = array.as_list_opt::<i32>()?.clone();
             let child = encoder(element, array.values())?;
-            Some(Box::new(ListEncoder { oid: element.id.oid, array, child }))
+            Some(Box::new(ListEncoder {
+                oid: element.id.oid,
+                array,
+                child,
+            }))
         }
         Form::Struct(fields) => struct_encoder(fields, array),
         Form::Range(bound) => Some(Box::new(RangeEncoder::new(bound, array)?)),
@@ -65,16 +69,29 @@ fn leaf_encoder(leaf: Leaf, array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> 
         Leaf::Float4 => primitive::<Float32Type, 4>(array, |v| v.to_bits().to_be_bytes())?,
         Leaf::Float8 => primitive::<Float64Type, 8>(array, |v| v.to_bits().to_be_bytes())?,
         Leaf::Timestamp | Leaf::TimestampTz => {
-            primitive::<TimestampMicrosecondType, 8>(array, |v| timestamp_from_arrow(v).to_be_bytes())?
+            primitive::<TimestampMicrosecondType, 8>(array, |v| {
+                timestamp_from_arrow(v).to_be_bytes()
+            })?
         }
         Leaf::Date => primitive::<Date32Type, 4>(array, |v| date_from_arrow(v).to_be_bytes())?,
         Leaf::Time => primitive::<Time64MicrosecondType, 8>(array, |v| v.to_be_bytes())?,
-        Leaf::Decimal { precision: ..=9, scale, dscale } => decimal::<Decimal32Type>(array, scale, dscale)?,
-        Leaf::Decimal { precision: ..=18, scale, dscale } => decimal::<Decimal64Type>(array, scale, dscale)?,
+        Leaf::Decimal {
+            precision: ..=9,
+            scale,
+            dscale,
+        } => decimal::<Decimal32Type>(array, scale, dscale)?,
+        Leaf::Decimal {
+            precision: ..=18,
+            scale,
+            dscale,
+        } => decimal::<Decimal64Type>(array, scale, dscale)?,
         Leaf::Decimal { scale, dscale, .. } => decimal::<Decimal128Type>(array, scale, dscale)?,
         Leaf::TimeTz => {
             let array = array.as_struct_opt()?.clone();
-            let time = array.column(0).as_primitive_opt::<Time64MicrosecondType>()?.clone();
+            let time = array
+                .column(0)
+                .as_primitive_opt::<Time64MicrosecondType>()?
+                .clone();
             let zone = array.column(1).as_primitive_opt::<Int32Type>()?.clone();
             fields(array, move |row, out| {
                 out.extend(time.value(row).to_be_bytes());
@@ -100,9 +117,16 @@ fn leaf_encoder(leaf: Leaf, array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> 
             let array = array.as_map_opt()?.clone();
             let keys = array.keys().as_string_opt::<i32>()?.clone();
             let values = array.values().as_string_opt::<i32>()?.clone();
-            Box::new(MapEncoder { array, keys, values })
+            Box::new(MapEncoder {
+                array,
+                keys,
+                values,
+            })
         }
-        text => Box::new(TextEncoder { array: array.as_string_opt::<i32>()?.clone(), write: text_writer(text)? }),
+        text => Box::new(TextEncoder {
+            array: array.as_string_opt::<i32>()?.clone(),
+            write: text_writer(text)?,
+        }),
     })
 }
 
@@ -174,7 +198,11 @@ where
     T::Native: Into<i128>,
 {
     let array = array.as_primitive_opt::<T>()?.clone();
-    Some(Box::new(DecimalEncoder { array, scale, dscale }))
+    Some(Box::new(DecimalEncoder {
+        array,
+        scale,
+        dscale,
+    }))
 }
 
 impl<T> ColumnEncoder for DecimalEncoder<T>
@@ -227,7 +255,11 @@ fn write_bytes(bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
         null(out);
         return Ok(());
     };
-    out.extend(i32::try_from(bytes.len()).map_err(|_| Malformed)?.to_be_bytes());
+    out.extend(
+        i32::try_from(bytes.len())
+            .map_err(|_| Malformed)?
+            .to_be_bytes(),
+    );
     out.extend(bytes);
     Ok(())
 }
@@ -254,7 +286,10 @@ struct FieldsEncoder<W> {
     write: W,
 }
 
-fn fields(array: StructArray, write: impl Fn(usize, &mut Vec<u8>) + 'static) -> Box<dyn ColumnEncoder> {
+fn fields(
+    array: StructArray,
+    write: impl Fn(usize, &mut Vec<u8>) + 'static,
+) -> Box<dyn ColumnEncoder> {
     Box::new(FieldsEncoder { array, write })
 }
 
@@ -298,7 +333,9 @@ impl ColumnEncoder for ListEncoder {
                 out.extend((items.len() as i32).to_be_bytes());
                 out.extend(1_i32.to_be_bytes());
             }
-            items.into_iter().try_for_each(|item| self.child.write(item, out))
+            items
+                .into_iter()
+                .try_for_each(|item| self.child.write(item, out))
         })
     }
 }
@@ -318,7 +355,10 @@ fn struct_encoder(fields: &[StructField], array: &ArrayRef) -> Option<Box<dyn Co
         .zip(array.columns())
         .map(|(field, column)| Some((field.node.id.oid, encoder(&field.node, column)?)))
         .collect();
-    Some(Box::new(StructEncoder { children: children?, array }))
+    Some(Box::new(StructEncoder {
+        children: children?,
+        array,
+    }))
 }
 
 impl ColumnEncoder for StructEncoder {
@@ -347,10 +387,16 @@ struct RangeEncoder {
 impl RangeEncoder {
     fn new(bound: &Node, array: &ArrayRef) -> Option<Self> {
         let array = array.as_struct_opt()?.clone();
-        let [flags, lower, upper] = array.columns() else { return None };
+        let [flags, lower, upper] = array.columns() else {
+            return None;
+        };
         let flags = flags.as_primitive_opt::<UInt8Type>()?.clone();
         let bounds = [encoder(bound, lower)?, encoder(bound, upper)?];
-        Some(Self { flags, bounds, array })
+        Some(Self {
+            flags,
+            bounds,
+            array,
+        })
     }
 }
 
@@ -390,7 +436,9 @@ impl ColumnEncoder for MultirangeEncoder {
         let items = items(self.array.value_offsets(), row);
         sized(out, |out| {
             out.extend((items.len() as i32).to_be_bytes());
-            items.into_iter().try_for_each(|item| self.child.write(item, out))
+            items
+                .into_iter()
+                .try_for_each(|item| self.child.write(item, out))
         })
     }
 }
@@ -412,7 +460,10 @@ impl ColumnEncoder for MapEncoder {
             out.extend((items.len() as i32).to_be_bytes());
             for item in items {
                 write_bytes(Some(self.keys.value(item).as_bytes()), out)?;
-                let value = self.values.is_valid(item).then(|| self.values.value(item).as_bytes());
+                let value = self
+                    .values
+                    .is_valid(item)
+                    .then(|| self.values.value(item).as_bytes());
                 write_bytes(value, out)?;
             }
             Ok(())

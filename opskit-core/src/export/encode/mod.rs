@@ -66,25 +66,33 @@ impl RowEncoder {
                 }
                 column.write(row, out).map_err(|_| {
                     let name = &self.row_type.columns[at].name;
-                    damaged(&format!("a value of column \"{name}\" does not have the form of its type"))
+                    damaged(&format!(
+                        "a value of column \"{name}\" does not have the form of its type"
+                    ))
                 })?;
             }
         }
         self.rows += exact.batch.num_rows() as u64;
         match aside.next() {
             None => Ok(()),
-            Some(_) => Err(damaged("the side file has a value for a place that does not exist")),
+            Some(_) => Err(damaged(
+                "the side file has a value for a place that does not exist",
+            )),
         }
     }
 
     fn columns(&self, exact: &ExactBatch) -> Result<Vec<Box<dyn ColumnEncoder>>> {
         if exact.batch.schema_ref().fields() != self.row_type.arrow_schema().fields() {
-            return Err(damaged("the file does not have the columns that its row type tells"));
+            return Err(damaged(
+                "the file does not have the columns that its row type tells",
+            ));
         }
         let columns = self.row_type.columns.iter().zip(exact.batch.columns());
-        let encoders: Option<Vec<_>> =
-            columns.map(|(column, array)| encoder(&column.node, array)).collect();
-        encoders.ok_or_else(|| damaged("the file does not have the columns that its row type tells"))
+        let encoders: Option<Vec<_>> = columns
+            .map(|(column, array)| encoder(&column.node, array))
+            .collect();
+        encoders
+            .ok_or_else(|| damaged("the file does not have the columns that its row type tells"))
     }
 }
 

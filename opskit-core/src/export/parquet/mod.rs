@@ -27,10 +27,12 @@ const EXACT_NONE: &str = "none";
 /// An error of the Parquet writer: mostly the file below it.
 fn write_error(source: parquet::errors::ParquetError) -> Error {
     match source {
-        parquet::errors::ParquetError::External(source) => match source.downcast::<std::io::Error>() {
-            Ok(io) => crate::error::storage("cannot write the Parquet file", *io),
-            Err(source) => internal(source),
-        },
+        parquet::errors::ParquetError::External(source) => {
+            match source.downcast::<std::io::Error>() {
+                Ok(io) => crate::error::storage("cannot write the Parquet file", *io),
+                Err(source) => internal(source),
+            }
+        }
         source => internal(source.into()),
     }
 }

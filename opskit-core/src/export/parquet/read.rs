@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExactBatch;
 use crate::pgtype::RowType;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::ChunkReader;
@@ -35,7 +36,9 @@ pub struct ParquetPart {
 
 impl fmt::Debug for ParquetPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParquetPart").field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("ParquetPart")
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
     }
 }
 
@@ -45,12 +48,21 @@ impl ParquetPart {
     /// # Errors
     /// [`ErrorKind::Damaged`] when they are not such files, [`ErrorKind::Unsupported`] when a later
     /// version wrote them.
-    pub fn open<R: ChunkReader + 'static, S: ChunkReader + 'static>(main: R, side: Option<S>) -> Result<Self> {
-        let metadata = ArrowReaderMetadata::load(&main, ArrowReaderOptions::new()).map_err(read_error)?;
+    pub fn open<R: ChunkReader + 'static, S: ChunkReader + 'static>(
+        main: R,
+        side: Option<S>,
+    ) -> Result<Self> {
+        let metadata =
+            ArrowReaderMetadata::load(&main, ArrowReaderOptions::new()).map_err(read_error)?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata();
         let row_type = row_type(pairs.map_or(&[][..], |pairs| pairs))?;
-        if side.is_some() && value(pairs.map_or(&[][..], |pairs| pairs), EXACT_KEY) != Some(EXACT_SIDECAR) {
-            return Err(Error::new(ErrorKind::Damaged, "a side file stands beside a file that has none"));
+        if side.is_some()
+            && value(pairs.map_or(&[][..], |pairs| pairs), EXACT_KEY) != Some(EXACT_SIDECAR)
+        {
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                "a side file stands beside a file that has none",
+            ));
         }
         let options = ArrowReaderOptions::new().with_schema(row_type.arrow_schema());
         let metadata = ArrowReaderMetadata::load(&main, options).map_err(read_error)?;
@@ -59,7 +71,13 @@ impl ParquetPart {
             .build()
             .map_err(read_error)?;
         let side = side.map(SideReader::new).transpose()?;
-        Ok(Self { row_type, batches, side, rows: 0, ended: false })
+        Ok(Self {
+            row_type,
+            batches,
+            side,
+            rows: 0,
+            ended: false,
+        })
     }
 
     /// The columns, with the OIDs of the database they were read from.
@@ -71,9 +89,10 @@ impl ParquetPart {
     fn read(&mut self) -> Result<Option<ExactBatch>> {
         let Some(batch) = self.batches.next() else {
             return match &self.side {
-                Some(side) if !side.is_empty() => {
-                    Err(Error::new(ErrorKind::Damaged, "the side file names a row after the last"))
-                }
+                Some(side) if !side.is_empty() => Err(Error::new(
+                    ErrorKind::Damaged,
+                    "the side file names a row after the last",
+                )),
                 _ => Ok(None),
             };
         };
@@ -108,12 +127,24 @@ fn row_type(pairs: &[KeyValue]) -> Result<RowType> {
     match value(pairs, VERSION_KEY) {
         Some(VERSION) => {}
         Some(version) => {
-            return Err(Error::new(ErrorKind::Unsupported, format!("the file has layout version {version}"))
-                .with_hint("Read it with the version of opskit that wrote it, or a later one."));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("the file has layout version {version}"),
+            )
+            .with_hint("Read it with the version of opskit that wrote it, or a later one."));
         }
-        None => return Err(Error::new(ErrorKind::Damaged, "the file was not written by opskit")),
+        None => {
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                "the file was not written by opskit",
+            ));
+        }
     }
-    let json = value(pairs, ROW_TYPE_KEY)
-        .ok_or_else(|| Error::new(ErrorKind::Damaged, "the file does not tell the types of its columns"))?;
+    let json = value(pairs, ROW_TYPE_KEY).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Damaged,
+            "the file does not tell the types of its columns",
+        )
+    })?;
     serde_json::from_str(json).map_err(read_error)
 }

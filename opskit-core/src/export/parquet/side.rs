@@ -47,9 +47,13 @@ impl<W: Write + Send> SideWriter<W> {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_created_by(concat!("opskit ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_dictionary_enabled(false)
-            .set_key_value_metadata(Some(vec![KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_owned())]))
+            .set_key_value_metadata(Some(vec![KeyValue::new(
+                VERSION_KEY.to_owned(),
+                VERSION.to_owned(),
+            )]))
             .build();
-        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(write_error)?;
+        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
+            .map_err(write_error)?;
         Ok(Self { writer, schema })
     }
 
@@ -60,15 +64,21 @@ impl<W: Write + Send> SideWriter<W> {
     pub fn write(&mut self, values: &[ExactValue]) -> Result<()> {
         let mut sorted: Vec<&ExactValue> = values.iter().collect();
         sorted.sort_unstable_by_key(|value| (value.row, value.column));
-        let (mut rows, mut columns, mut bytes) =
-            (Int64Builder::new(), Int16Builder::new(), BinaryBuilder::new());
+        let (mut rows, mut columns, mut bytes) = (
+            Int64Builder::new(),
+            Int16Builder::new(),
+            BinaryBuilder::new(),
+        );
         for value in sorted {
             rows.append_value(value.row as i64);
             columns.append_value(value.column as i16);
             bytes.append_value(&value.bytes);
         }
-        let arrays: Vec<ArrayRef> =
-            vec![Arc::new(rows.finish()), Arc::new(columns.finish()), Arc::new(bytes.finish())];
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(rows.finish()),
+            Arc::new(columns.finish()),
+            Arc::new(bytes.finish()),
+        ];
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|source| {
             Error::new(ErrorKind::Internal, "cannot build the side file").with_source(source)
         })?;
@@ -103,7 +113,12 @@ impl SideReader {
             return Err(damaged("does not have the columns of a side file"));
         }
         let batches = builder.with_batch_size(1024).build().map_err(read_error)?;
-        let mut reader = Self { batches, waiting: Vec::new().into_iter(), next: None, last: None };
+        let mut reader = Self {
+            batches,
+            waiting: Vec::new().into_iter(),
+            next: None,
+            last: None,
+        };
         reader.advance()?;
         Ok(reader)
     }
@@ -145,9 +160,15 @@ fn values(batch: &RecordBatch) -> Result<Vec<ExactValue>> {
     let bytes = batch.column(2).as_binary::<i32>();
     (0..batch.num_rows())
         .map(|at| {
-            let row = u64::try_from(rows.value(at)).map_err(|_| damaged("names a row before the first"))?;
-            let column = u16::try_from(columns.value(at)).map_err(|_| damaged("names a column before the first"))?;
-            Ok(ExactValue { row, column, bytes: bytes.value(at).into() })
+            let row = u64::try_from(rows.value(at))
+                .map_err(|_| damaged("names a row before the first"))?;
+            let column = u16::try_from(columns.value(at))
+                .map_err(|_| damaged("names a column before the first"))?;
+            Ok(ExactValue {
+                row,
+                column,
+                bytes: bytes.value(at).into(),
+            })
         })
         .collect()
 }

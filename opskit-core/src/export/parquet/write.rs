@@ -1,13 +1,16 @@
 //! Batches into a Parquet file, in bounded memory.
 
-use super::{EXACT_KEY, EXACT_NONE, EXACT_SIDECAR, ROW_TYPE_KEY, VERSION, VERSION_KEY, dictionary, write_error};
+use super::{
+    EXACT_KEY, EXACT_NONE, EXACT_SIDECAR, ROW_TYPE_KEY, VERSION, VERSION_KEY, dictionary,
+    write_error,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::Exactness;
 use crate::pgtype::RowType;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -33,7 +36,12 @@ pub struct ParquetOptions {
 
 impl Default for ParquetOptions {
     fn default() -> Self {
-        Self { zstd_level: 1, row_group_rows: 1 << 20, row_group_bytes: 48 << 20, exactness: Exactness::Exact }
+        Self {
+            zstd_level: 1,
+            row_group_rows: 1 << 20,
+            row_group_bytes: 48 << 20,
+            exactness: Exactness::Exact,
+        }
     }
 }
 
@@ -88,7 +96,10 @@ enum State<W: Write + Send> {
 
 impl<W: Write + Send> fmt::Debug for ParquetWriter<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParquetWriter").field("options", &self.options).field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("ParquetWriter")
+            .field("options", &self.options)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +143,10 @@ impl<W: Write + Send> ParquetWriter<W> {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Open(writer) => {
                 let rows = self.rows;
-                writer.into_inner().map(|file| (file, rows)).map_err(write_error)
+                writer
+                    .into_inner()
+                    .map(|file| (file, rows))
+                    .map_err(write_error)
             }
             State::Waiting(_) | State::Failed => Err(failed()),
         }
@@ -153,7 +167,9 @@ impl<W: Write + Send> ParquetWriter<W> {
     }
 
     fn properties(&self, first: Option<&RecordBatch>) -> Result<WriterProperties> {
-        let descriptor = ArrowSchemaConverter::new().convert(&self.schema).map_err(write_error)?;
+        let descriptor = ArrowSchemaConverter::new()
+            .convert(&self.schema)
+            .map_err(write_error)?;
         // Many columns share the bound: each holds a page and a dictionary besides its finished pages.
         let per_column = self.options.row_group_bytes / (4 * descriptor.num_columns().max(1));
         let page_bytes = per_column.clamp(16 << 10, 1 << 20);
@@ -181,8 +197,15 @@ impl<W: Write + Send> ParquetWriter<W> {
             Exactness::Exact => EXACT_SIDECAR,
             Exactness::Strict | Exactness::Interop => EXACT_NONE,
         };
-        let pairs = [(VERSION_KEY, VERSION.to_owned()), (ROW_TYPE_KEY, row_type), (EXACT_KEY, exact.to_owned())];
-        Ok(pairs.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect())
+        let pairs = [
+            (VERSION_KEY, VERSION.to_owned()),
+            (ROW_TYPE_KEY, row_type),
+            (EXACT_KEY, exact.to_owned()),
+        ];
+        Ok(pairs
+            .into_iter()
+            .map(|(key, value)| KeyValue::new(key.to_owned(), value))
+            .collect())
     }
 }
 
@@ -193,7 +216,9 @@ fn leaf_properties(
 ) -> WriterPropertiesBuilder {
     let builder = match leaf.data_type() {
         // Nobody prunes by the order of documents and bytes.
-        DataType::Binary => builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None),
+        DataType::Binary => {
+            builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
+        }
         _ => builder,
     };
     builder.set_column_dictionary_enabled(path.clone(), dictionary::pays(leaf))
@@ -203,12 +228,20 @@ fn compression(zstd_level: i32) -> Result<Compression> {
     if zstd_level == 0 {
         return Ok(Compression::UNCOMPRESSED);
     }
-    ZstdLevel::try_new(zstd_level).map(Compression::ZSTD).map_err(|_| {
-        Error::new(ErrorKind::InvalidInput, format!("zstd level {zstd_level} does not exist"))
+    ZstdLevel::try_new(zstd_level)
+        .map(Compression::ZSTD)
+        .map_err(|_| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("zstd level {zstd_level} does not exist"),
+            )
             .with_hint("Choose a level from 1 to 22, or no compression.")
-    })
+        })
 }
 
 fn failed() -> Error {
-    Error::new(ErrorKind::Internal, "the Parquet writer was used after it failed")
+    Error::new(
+        ErrorKind::Internal,
+        "the Parquet writer was used after it failed",
+    )
 }

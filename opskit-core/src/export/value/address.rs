@@ -12,7 +12,9 @@ const FAMILY_IPV6: u8 = 3;
 
 /// Appends the text form: `inet` leaves a full prefix out, `cidr` always tells it.
 pub(crate) fn write_text(bytes: &[u8], is_cidr: bool, out: &mut Vec<u8>) -> Fit {
-    let &[family, prefix, flag, len, ref address @ ..] = bytes else { return Err(Malformed) };
+    let &[family, prefix, flag, len, ref address @ ..] = bytes else {
+        return Err(Malformed);
+    };
     if flag != u8::from(is_cidr) || usize::from(len) != address.len() {
         return Err(Malformed);
     }
@@ -121,7 +123,10 @@ mod tests {
         assert_eq!(text("::2", 128, false), "::2");
         assert_eq!(text("::ffff:1.2.3.4", 128, false), "::ffff:1.2.3.4");
         assert_eq!(text("::1.2.3.4", 128, false), "::1.2.3.4");
-        assert_eq!(text("2001:db8:0:0:1:0:0:0", 64, false), "2001:db8:0:0:1::/64");
+        assert_eq!(
+            text("2001:db8:0:0:1:0:0:0", 64, false),
+            "2001:db8:0:0:1::/64"
+        );
         assert_eq!(text("2001:0:0:1:0:0:0:1", 128, false), "2001:0:0:1::1");
         assert_eq!(text("1:0:2:3:4:5:6:7", 128, false), "1:0:2:3:4:5:6:7");
     }

@@ -16,7 +16,11 @@ pub(crate) fn write_text(bytes: &[u8], out: &mut Vec<u8>) -> Fit {
 fn split(bytes: &[u8]) -> Result<(usize, &[u8]), Malformed> {
     let (count, bits) = bytes.split_first_chunk::<4>().ok_or(Malformed)?;
     let count = usize::try_from(i32::from_be_bytes(*count)).map_err(|_| Malformed)?;
-    if bits.len() == count.div_ceil(8) { Ok((count, bits)) } else { Err(Malformed) }
+    if bits.len() == count.div_ceil(8) {
+        Ok((count, bits))
+    } else {
+        Err(Malformed)
+    }
 }
 
 /// Appends the binary form of such a text.

@@ -82,7 +82,12 @@ impl<'a> Numeric<'a> {
 /// The value times `10^scale`. `Ok(None)`: it does not have exactly the display scale `dscale`, is not
 /// canonical, or has more than `precision` digits.
 #[inline]
-pub(crate) fn to_decimal(bytes: &[u8], precision: u8, scale: i8, dscale: u16) -> Result<Option<i128>, Malformed> {
+pub(crate) fn to_decimal(
+    bytes: &[u8],
+    precision: u8,
+    scale: i8,
+    dscale: u16,
+) -> Result<Option<i128>, Malformed> {
     let numeric = Numeric::parse(bytes)?;
     if numeric.dscale != dscale || !numeric.is_canonical() {
         return Ok(None);
@@ -102,7 +107,11 @@ pub(crate) fn to_decimal(bytes: &[u8], precision: u8, scale: i8, dscale: u16) ->
     let magnitude = magnitude.filter(|magnitude| *magnitude < limit);
     Ok(magnitude.map(|magnitude| {
         let value = magnitude as i128;
-        if numeric.sign == NEGATIVE { -value } else { value }
+        if numeric.sign == NEGATIVE {
+            -value
+        } else {
+            value
+        }
     }))
 }
 
@@ -125,19 +134,26 @@ fn small_magnitude(numeric: &Numeric<'_>, len: usize, exponent: i32) -> Option<u
 fn magnitude(numeric: &Numeric<'_>, len: usize, exponent: i32) -> Option<u128> {
     let mut value = 0_u128;
     for at in 0..len - 1 {
-        value = value.checked_mul(BASE.into())?.checked_add(numeric.digit(at).into())?;
+        value = value
+            .checked_mul(BASE.into())?
+            .checked_add(numeric.digit(at).into())?;
     }
     let last = u128::from(numeric.digit(len - 1));
     if exponent >= 0 {
         let power = *POW10.get(exponent as usize)?;
-        return value.checked_mul(BASE.into())?.checked_add(last)?.checked_mul(power);
+        return value
+            .checked_mul(BASE.into())?
+            .checked_add(last)?
+            .checked_mul(power);
     }
     // Part of the last digit lies below the scale; it must be zero, and is, for a value of this scale.
     let dropped = exponent.unsigned_abs() as usize;
     if dropped > 3 || last % POW10[dropped] != 0 {
         return None;
     }
-    value.checked_mul(POW10[4 - dropped])?.checked_add(last / POW10[dropped])
+    value
+        .checked_mul(POW10[4 - dropped])?
+        .checked_add(last / POW10[dropped])
 }
 
 /// Appends the binary form of `value / 10^scale`.
@@ -161,7 +177,14 @@ pub(crate) fn write_decimal(value: i128, scale: i8, dscale: u16, out: &mut Vec<u
     }
     let weight = len as i32 - 1 - scale.div_ceil(4) as i32;
     let sign = if value < 0 { NEGATIVE } else { 0 };
-    write_digits(digits[..len].iter().rev().copied(), len, weight, sign, dscale, out);
+    write_digits(
+        digits[..len].iter().rev().copied(),
+        len,
+        weight,
+        sign,
+        dscale,
+        out,
+    );
 }
 
 /// Appends header and digits without the zeros at both ends.
@@ -199,7 +222,9 @@ pub(crate) fn write_text(bytes: &[u8], out: &mut Vec<u8>) -> Fit {
         _ => b"",
     };
     if !word.is_empty() {
-        let plain = numeric.len() == 0 && numeric.weight == 0 && numeric.dscale == special_dscale(numeric.sign);
+        let plain = numeric.len() == 0
+            && numeric.weight == 0
+            && numeric.dscale == special_dscale(numeric.sign);
         if plain {
             out.extend(word);
         }
@@ -285,13 +310,27 @@ pub(crate) fn write_binary(text: &str, out: &mut Vec<u8>) -> Result<(), Malforme
         None => (0, text),
     };
     let (integer, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    if integer.is_empty() || !integer.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+    if integer.is_empty()
+        || !integer
+            .bytes()
+            .chain(fraction.bytes())
+            .all(|b| b.is_ascii_digit())
+    {
         return Err(Malformed);
     }
-    let dscale = u16::try_from(fraction.len()).ok().filter(|d| *d <= DSCALE_MAX).ok_or(Malformed)?;
+    let dscale = u16::try_from(fraction.len())
+        .ok()
+        .filter(|d| *d <= DSCALE_MAX)
+        .ok_or(Malformed)?;
     let groups = integer.len().div_ceil(4);
     let mut digits = Vec::with_capacity(groups + fraction.len().div_ceil(4));
-    digits.extend(integer.as_bytes().rchunks(4).rev().map(|chunk| group(chunk, chunk.len())));
+    digits.extend(
+        integer
+            .as_bytes()
+            .rchunks(4)
+            .rev()
+            .map(|chunk| group(chunk, chunk.len())),
+    );
     digits.extend(fraction.as_bytes().chunks(4).map(|chunk| group(chunk, 4)));
     let weight = i32::try_from(groups).map_err(|_| Malformed)? - 1;
     let len = digits.len();
@@ -301,7 +340,9 @@ pub(crate) fn write_binary(text: &str, out: &mut Vec<u8>) -> Result<(), Malforme
 
 /// Up to four decimals as one digit, filled with zeros up to `width`.
 fn group(decimals: &[u8], width: usize) -> u16 {
-    let value = decimals.iter().fold(0, |value, decimal| value * 10 + u16::from(decimal - b'0'));
+    let value = decimals
+        .iter()
+        .fold(0, |value, decimal| value * 10 + u16::from(decimal - b'0'));
     value * 10_u16.pow((width - decimals.len()) as u32)
 }
 
@@ -318,7 +359,9 @@ mod tests {
 
     fn text(bytes: &[u8]) -> Option<String> {
         let mut out = Vec::new();
-        write_text(bytes, &mut out).unwrap().then(|| String::from_utf8(out).unwrap())
+        write_text(bytes, &mut out)
+            .unwrap()
+            .then(|| String::from_utf8(out).unwrap())
     }
 
     #[test]
@@ -326,7 +369,10 @@ mod tests {
         // As `numeric_send` gives them.
         assert_eq!(binary("0"), [0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(binary("1"), [0, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
-        assert_eq!(binary("-12345.678"), [0, 3, 0, 1, 0x40, 0, 0, 3, 0, 1, 9, 0x29, 0x1a, 0x7c]);
+        assert_eq!(
+            binary("-12345.678"),
+            [0, 3, 0, 1, 0x40, 0, 0, 3, 0, 1, 9, 0x29, 0x1a, 0x7c]
+        );
         assert_eq!(binary("0.0001"), [0, 1, 0xff, 0xff, 0, 0, 0, 4, 0, 1]);
         assert_eq!(binary("10000"), [0, 1, 0, 1, 0, 0, 0, 0, 0, 1]);
         assert_eq!(binary("NaN"), [0, 0, 0, 0, 0xC0, 0, 0, 0]);
@@ -335,25 +381,42 @@ mod tests {
     #[test]
     fn decimals_of_known_values() {
         let decimal = |value: &str, precision, scale: i8| {
-            to_decimal(&binary(value), precision, scale, scale.unsigned_abs().into()).unwrap()
+            to_decimal(
+                &binary(value),
+                precision,
+                scale,
+                scale.unsigned_abs().into(),
+            )
+            .unwrap()
         };
         assert_eq!(decimal("123.45", 15, 2), Some(12345));
         assert_eq!(decimal("-0.01", 15, 2), Some(-1));
         assert_eq!(decimal("0.00", 15, 2), Some(0));
-        assert_eq!(decimal("99999999999999999999999999999999999999", 38, 0), Some(10_i128.pow(38) - 1));
-        assert_eq!(decimal("0.00000000000000000000000000000000000001", 38, 38), Some(1));
-        assert_eq!(decimal("9999999999999999999.9999999999999999999", 38, 19), Some(10_i128.pow(38) - 1));
+        assert_eq!(
+            decimal("99999999999999999999999999999999999999", 38, 0),
+            Some(10_i128.pow(38) - 1)
+        );
+        assert_eq!(
+            decimal("0.00000000000000000000000000000000000001", 38, 38),
+            Some(1)
+        );
+        assert_eq!(
+            decimal("9999999999999999999.9999999999999999999", 38, 19),
+            Some(10_i128.pow(38) - 1)
+        );
         assert_eq!(decimal("NaN", 15, 2), None);
         assert_eq!(decimal("123.456", 15, 2), None);
         assert_eq!(decimal("1000", 3, 0), None);
     }
 
     fn canonical_text() -> impl Strategy<Value = String> {
-        ("-?(0|[1-9][0-9]{0,45})", prop::option::of("[0-9]{1,45}")).prop_map(|(integer, fraction)| {
-            let text = fraction.map_or_else(|| integer.clone(), |f| format!("{integer}.{f}"));
-            let zero = text.bytes().all(|b| b"-0.".contains(&b));
-            if zero { text.replace('-', "") } else { text }
-        })
+        ("-?(0|[1-9][0-9]{0,45})", prop::option::of("[0-9]{1,45}")).prop_map(
+            |(integer, fraction)| {
+                let text = fraction.map_or_else(|| integer.clone(), |f| format!("{integer}.{f}"));
+                let zero = text.bytes().all(|b| b"-0.".contains(&b));
+                if zero { text.replace('-', "") } else { text }
+            },
+        )
     }
 
     proptest! {

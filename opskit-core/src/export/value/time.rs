@@ -15,7 +15,9 @@ pub(crate) fn timestamp_to_arrow(server: i64) -> Option<i64> {
     match server {
         i64::MAX => Some(i64::MAX),
         i64::MIN => Some(-i64::MAX),
-        _ => server.checked_add(EPOCH_US).filter(|us| *us != i64::MAX && *us > -i64::MAX),
+        _ => server
+            .checked_add(EPOCH_US)
+            .filter(|us| *us != i64::MAX && *us > -i64::MAX),
     }
 }
 
@@ -35,7 +37,9 @@ pub(crate) fn date_to_arrow(server: i32) -> Option<i32> {
     match server {
         i32::MAX => Some(i32::MAX),
         i32::MIN => Some(-i32::MAX),
-        _ => server.checked_add(EPOCH_DAYS).filter(|days| *days != i32::MAX && *days > -i32::MAX),
+        _ => server
+            .checked_add(EPOCH_DAYS)
+            .filter(|days| *days != i32::MAX && *days > -i32::MAX),
     }
 }
 

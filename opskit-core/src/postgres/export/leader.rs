@@ -5,8 +5,8 @@ use super::report::SourceIdentity;
 use super::request::{ExportRequest, Selection};
 use super::settings::{BEGIN, apply, client_encoding, lock_timeout};
 use crate::catalog::{
-    Pattern, Relation, columns_from, columns_sql, heaps_from, heaps_sql, relations_by_pattern, relations_from,
-    types_from, types_sql,
+    Pattern, Relation, columns_from, columns_sql, heaps_from, heaps_sql, relations_by_pattern,
+    relations_from, types_from, types_sql,
 };
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,20 +47,41 @@ impl Leader {
             Selection::Tables(patterns) => find(&mut session, patterns).await?,
             Selection::Query(_) => Vec::new(),
         };
-        session.execute("cannot start the transaction", BEGIN).await?;
-        session.execute("cannot set the lock time-out", lock_timeout(request.lock_timeout)).await?;
+        session
+            .execute("cannot start the transaction", BEGIN)
+            .await?;
+        session
+            .execute(
+                "cannot set the lock time-out",
+                lock_timeout(request.lock_timeout),
+            )
+            .await?;
         lock(&mut session, &relations).await?;
         // From here on there is a snapshot.
         let snapshot_id = session
-            .value("cannot export the snapshot", "SELECT pg_catalog.pg_export_snapshot()")
+            .value(
+                "cannot export the snapshot",
+                "SELECT pg_catalog.pg_export_snapshot()",
+            )
             .await?;
         let encoding = session
-            .value("cannot read the encoding", "SELECT pg_catalog.getdatabaseencoding()")
+            .value(
+                "cannot read the encoding",
+                "SELECT pg_catalog.getdatabaseencoding()",
+            )
             .await?;
         let client_encoding = client_encoding(&encoding);
-        session.execute("cannot prepare the transaction", apply(client_encoding, &request.selection)).await?;
+        session
+            .execute(
+                "cannot prepare the transaction",
+                apply(client_encoding, &request.selection),
+            )
+            .await?;
         let snapshot = session
-            .value("cannot read the snapshot", "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text")
+            .value(
+                "cannot read the snapshot",
+                "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text",
+            )
             .await?;
         let source = SourceIdentity {
             database: url.dbname().to_owned(),
@@ -68,12 +89,25 @@ impl Leader {
             encoding,
             snapshot,
         };
-        Ok(Self { session, relations, snapshot_id, source, client_encoding })
+        Ok(Self {
+            session,
+            relations,
+            snapshot_id,
+            source,
+            client_encoding,
+        })
     }
 
     /// What will be read, as the snapshot has it.
-    pub(super) async fn plan(&mut self, request: &ExportRequest, probe: &mut WireConnection) -> Result<ExportPlan> {
-        let mut plan = ExportPlan { tables: Vec::new(), warnings: Vec::new() };
+    pub(super) async fn plan(
+        &mut self,
+        request: &ExportRequest,
+        probe: &mut WireConnection,
+    ) -> Result<ExportPlan> {
+        let mut plan = ExportPlan {
+            tables: Vec::new(),
+            warnings: Vec::new(),
+        };
         if let Selection::Query(sql) = &request.selection {
             plan.tables.push(self.plan_query(sql, probe).await?);
             return Ok(plan);
@@ -92,29 +126,54 @@ impl Leader {
         Ok(plan)
     }
 
-    async fn plan_table(&mut self, request: &ExportRequest, relation: &Relation) -> Result<TablePlan> {
+    async fn plan_table(
+        &mut self,
+        request: &ExportRequest,
+        relation: &Relation,
+    ) -> Result<TablePlan> {
         let row_type = self.columns(relation).await?;
-        let rows = self.session.rows("cannot read the sizes of tables", heaps_sql(relation.oid)).await?;
+        let rows = self
+            .session
+            .rows("cannot read the sizes of tables", heaps_sql(relation.oid))
+            .await?;
         let has_ranges = self.source.server_version >= TID_RANGE_VERSION && !request.single_part;
         let (mut heaps, rewritten) = heaps_from(&rows, has_ranges)?;
         refuse_rewritten(&rewritten)?;
         if heaps.is_empty() {
             // A partitioned table without partitions still has columns, and a file that shows them.
-            heaps.push(Heap { name: relation.name.clone(), blocks: 0, block_bytes: 0, has_ranges: false, only: false });
+            heaps.push(Heap {
+                name: relation.name.clone(),
+                blocks: 0,
+                block_bytes: 0,
+                has_ranges: false,
+                only: false,
+            });
         }
         let parts = parts(&heaps, request.part_bytes);
         if request.single_part && parts.len() > 1 {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("table \"{}\" has {} partitions, which one file cannot take", relation.name, parts.len()),
+                format!(
+                    "table \"{}\" has {} partitions, which one file cannot take",
+                    relation.name,
+                    parts.len()
+                ),
             )
             .with_hint("Export into a directory, or use --query 'SELECT * FROM …'."));
         }
-        Ok(TablePlan { name: relation.name.clone(), row_type: Arc::new(row_type), parts, query: None })
+        Ok(TablePlan {
+            name: relation.name.clone(),
+            row_type: Arc::new(row_type),
+            parts,
+            query: None,
+        })
     }
 
     async fn columns(&mut self, relation: &Relation) -> Result<RowType> {
-        let columns = self.session.rows("cannot read the columns", columns_sql(relation.oid)).await?;
+        let columns = self
+            .session
+            .rows("cannot read the columns", columns_sql(relation.oid))
+            .await?;
         let oids: HashSet<u32> = columns
             .iter()
             .filter_map(|row| row.get(1)?.as_deref()?.parse().ok())
@@ -134,24 +193,36 @@ impl Leader {
     async fn plan_query(&mut self, sql: &str, probe: &mut WireConnection) -> Result<TablePlan> {
         let sql = sql.trim().trim_end_matches(';').to_owned();
         probe.execute(BEGIN).await?;
-        let described = probe.query(&format!("SELECT * FROM ({sql}\n) AS q LIMIT 0")).await;
+        let described = probe
+            .query(&format!("SELECT * FROM ({sql}\n) AS q LIMIT 0"))
+            .await;
         probe.execute("ROLLBACK").await?;
         let described = described.map_err(|error| {
             let error = error.while_doing("the query cannot be run");
             match error.hint() {
                 Some(_) => error,
-                None => error.with_hint("It must be one SELECT, VALUES or TABLE command that only reads."),
+                None => error
+                    .with_hint("It must be one SELECT, VALUES or TABLE command that only reads."),
             }
         })?;
-        let columns = described.into_iter().next_back().map(|set| set.columns).unwrap_or_default();
-        let types = self.types(columns.iter().map(|column| column.type_oid).collect()).await?;
+        let columns = described
+            .into_iter()
+            .next_back()
+            .map(|set| set.columns)
+            .unwrap_or_default();
+        let types = self
+            .types(columns.iter().map(|column| column.type_oid).collect())
+            .await?;
         let mut rows = Vec::new();
         for column in &columns {
             let sql_type = self
                 .session
                 .value(
                     "cannot read the name of a type",
-                    format!("SELECT pg_catalog.format_type({}, {})", column.type_oid, column.type_modifier),
+                    format!(
+                        "SELECT pg_catalog.format_type({}, {})",
+                        column.type_oid, column.type_modifier
+                    ),
                 )
                 .await?;
             rows.push(vec![
@@ -165,7 +236,13 @@ impl Leader {
             ]);
         }
         let name = QualifiedName::new("query", "result");
-        let part = Part { number: 0, heap: name.clone(), only: false, range: BlockRange::default(), heap_bytes: 0 };
+        let part = Part {
+            number: 0,
+            heap: name.clone(),
+            only: false,
+            range: BlockRange::default(),
+            heap_bytes: 0,
+        };
         Ok(TablePlan {
             name,
             row_type: Arc::new(columns_from(&rows, &types)?),
@@ -184,14 +261,21 @@ impl Leader {
         );
         let rows = self.session.rows("cannot read the catalog", sql).await?;
         let oid = rows.first().and_then(|row| row.first()?.as_deref());
-        if oid == Some(relation.oid.to_string().as_str()) { Ok(()) } else { Err(changed(&relation.name)) }
+        if oid == Some(relation.oid.to_string().as_str()) {
+            Ok(())
+        } else {
+            Err(changed(&relation.name))
+        }
     }
 
     /// A last look after the last part: no heap may have been replaced under the snapshot. Locks keep
     /// tables from it; materialised views take no lock.
     pub(super) async fn check_unchanged(&mut self) -> Result<()> {
         for relation in &self.relations {
-            let rows = self.session.rows("cannot read the catalog", heaps_sql(relation.oid)).await?;
+            let rows = self
+                .session
+                .rows("cannot read the catalog", heaps_sql(relation.oid))
+                .await?;
             refuse_rewritten(&heaps_from(&rows, false)?.1)?;
         }
         Ok(())
@@ -199,7 +283,10 @@ impl Leader {
 
     /// Whether the transaction, and with it the snapshot, is still there.
     pub(super) async fn is_alive(&mut self) -> bool {
-        self.session.value("cannot reach the leader", "SELECT 1").await.is_ok()
+        self.session
+            .value("cannot reach the leader", "SELECT 1")
+            .await
+            .is_ok()
     }
 
     pub(super) async fn close(self) {
@@ -211,7 +298,9 @@ impl Leader {
 async fn find(session: &mut Session, patterns: &[Pattern]) -> Result<Vec<Relation>> {
     let mut relations: Vec<Relation> = Vec::new();
     for pattern in patterns {
-        let rows = session.rows("cannot look for tables", relations_by_pattern(pattern)).await?;
+        let rows = session
+            .rows("cannot look for tables", relations_by_pattern(pattern))
+            .await?;
         let found = relations_from(&rows)?;
         if found.is_empty() {
             return Err(Error::new(ErrorKind::NotFound, format!("no table matches \"{pattern}\""))
@@ -222,16 +311,31 @@ async fn find(session: &mut Session, patterns: &[Pattern]) -> Result<Vec<Relatio
     relations.sort_by(|a, b| a.name.cmp(&b.name));
     relations.dedup_by_key(|relation| relation.oid);
     let oids: HashSet<u32> = relations.iter().map(|relation| relation.oid).collect();
-    relations.retain(|relation| !relation.ancestors.iter().any(|ancestor| oids.contains(ancestor)));
+    relations.retain(|relation| {
+        !relation
+            .ancestors
+            .iter()
+            .any(|ancestor| oids.contains(ancestor))
+    });
     Ok(relations)
 }
 
 /// Locks against DROP, TRUNCATE and rewrites; takes no snapshot.
 async fn lock(session: &mut Session, relations: &[Relation]) -> Result<()> {
-    for relation in relations.iter().filter(|relation| relation.kind.is_lockable()) {
+    for relation in relations
+        .iter()
+        .filter(|relation| relation.kind.is_lockable())
+    {
         // A partitioned table takes its partitions with it; children by inheritance are not read.
-        let only = if relation.kind == crate::catalog::RelationKind::Table { "ONLY " } else { "" };
-        let sql = format!("LOCK TABLE {only}{} IN ACCESS SHARE MODE", relation.name.to_sql());
+        let only = if relation.kind == crate::catalog::RelationKind::Table {
+            "ONLY "
+        } else {
+            ""
+        };
+        let sql = format!(
+            "LOCK TABLE {only}{} IN ACCESS SHARE MODE",
+            relation.name.to_sql()
+        );
         session
             .execute(&format!("cannot lock table \"{}\"", relation.name), sql)
             .await
@@ -249,6 +353,9 @@ fn refuse_rewritten(rewritten: &[QualifiedName]) -> Result<()> {
 }
 
 fn changed(name: &QualifiedName) -> Error {
-    Error::new(ErrorKind::Busy, format!("\"{name}\" was dropped, renamed or rewritten while it was exported"))
-        .with_hint("Run it again when no migration is going on.")
+    Error::new(
+        ErrorKind::Busy,
+        format!("\"{name}\" was dropped, renamed or rewritten while it was exported"),
+    )
+    .with_hint("Run it again when no migration is going on.")
 }

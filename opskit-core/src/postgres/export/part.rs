@@ -61,19 +61,27 @@ pub(super) async fn run(
         // The channel has room for all of them.
         let _ = empty_in.try_send(CopyBuffer::with_capacity(BUFFER_BYTES));
     }
-    let consumer = Consumer { ctx: ctx.clone(), job, full: full_out, empty: empty_in };
+    let consumer = Consumer {
+        ctx: ctx.clone(),
+        job,
+        full: full_out,
+        empty: empty_in,
+    };
     let handle = tokio::runtime::Handle::current();
     let consuming = tokio::task::spawn_blocking(move || consumer.run(&handle, writer));
     let read = read(copy, full_in, empty_out).await;
-    let consumed = consuming
-        .await
-        .map_err(|source| Error::new(ErrorKind::Internal, "the decoder stopped").with_source(source))?;
+    let consumed = consuming.await.map_err(|source| {
+        Error::new(ErrorKind::Internal, "the decoder stopped").with_source(source)
+    })?;
     // Each side only sees that the other is gone; the cause is what the other one says.
     let ((connection, server_rows), consumed) = match (read, consumed) {
         (Ok(read), Ok(consumed)) => (read, consumed),
         (Err(Stopped::Failed(error)), _) | (_, Err(Stopped::Failed(error))) => return Err(error),
         (Err(Stopped::Alone), _) | (_, Err(Stopped::Alone)) => {
-            return Err(Error::new(ErrorKind::Internal, "the reader and the decoder lost each other"));
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "the reader and the decoder lost each other",
+            ));
         }
     };
     check_counts(&header, server_rows, &consumed)?;
@@ -131,7 +139,11 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn run(mut self, handle: &tokio::runtime::Handle, writer: Box<dyn PartWriter>) -> Result<Consumed, Stopped> {
+    fn run(
+        mut self,
+        handle: &tokio::runtime::Handle,
+        writer: Box<dyn PartWriter>,
+    ) -> Result<Consumed, Stopped> {
         let mut stage = Stage::new(&self.job, writer);
         let (mut wire_bytes, mut rows_told) = (0, 0);
         while let Some(mut buffer) = self.full.blocking_recv().ok_or(Stopped::Alone)? {
@@ -153,9 +165,17 @@ impl Consumer {
 
     fn tell(&self, rows: u64, wire_bytes: u64) {
         self.job.progress.rows.fetch_add(rows, Ordering::Relaxed);
-        self.job.progress.wire_bytes.fetch_add(wire_bytes, Ordering::Relaxed);
+        self.job
+            .progress
+            .wire_bytes
+            .fetch_add(wire_bytes, Ordering::Relaxed);
         let (table, part) = (self.job.header.table.clone(), self.job.header.part);
-        self.ctx.emit(Event::Progress { table, part, rows, wire_bytes });
+        self.ctx.emit(Event::Progress {
+            table,
+            part,
+            rows,
+            wire_bytes,
+        });
     }
 }
 
@@ -177,9 +197,10 @@ impl Stage {
         let row_type = &job.header.row_type;
         let kind = match job.form {
             RowForm::Batches => StageKind::Batches(Box::new(Decoder::new(row_type, job.decode))),
-            RowForm::Frames => {
-                StageKind::Frames(FrameScanner::new(row_type.columns.len()), Fingerprinter::new(row_type))
-            }
+            RowForm::Frames => StageKind::Frames(
+                FrameScanner::new(row_type.columns.len()),
+                Fingerprinter::new(row_type),
+            ),
             // The first part has a header line, which is no row.
             RowForm::Csv => StageKind::Csv(CsvCounter::default(), u64::from(job.header.part == 0)),
             RowForm::JsonLines => StageKind::JsonLines(JsonLines::default(), Vec::new()),
@@ -243,7 +264,13 @@ impl Stage {
             StageKind::Csv(..) | StageKind::JsonLines(..) => {}
         }
         let receipt = self.writer.finish().await?;
-        Ok(Consumed { receipt, rows, wire_bytes, misfits, fingerprint })
+        Ok(Consumed {
+            receipt,
+            rows,
+            wire_bytes,
+            misfits,
+            fingerprint,
+        })
     }
 }
 

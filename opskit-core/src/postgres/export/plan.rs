@@ -27,7 +27,11 @@ impl ExportPlan {
     /// Size on the server's disk of all tables, in bytes.
     #[must_use]
     pub fn heap_bytes(&self) -> u64 {
-        self.tables.iter().flat_map(|table| &table.parts).map(|part| part.heap_bytes).sum()
+        self.tables
+            .iter()
+            .flat_map(|table| &table.parts)
+            .map(|part| part.heap_bytes)
+            .sum()
     }
 }
 
@@ -55,10 +59,16 @@ impl TablePlan {
             }
             RowForm::Csv => {
                 let header = if part.number == 0 { ", HEADER" } else { "" };
-                format!("COPY ({}) TO STDOUT (FORMAT csv{header})", self.raw_select(part))
+                format!(
+                    "COPY ({}) TO STDOUT (FORMAT csv{header})",
+                    self.raw_select(part)
+                )
             }
             RowForm::JsonLines => {
-                format!("COPY (SELECT pg_catalog.to_json(r) FROM ({}) r) TO STDOUT", self.raw_select(part))
+                format!(
+                    "COPY (SELECT pg_catalog.to_json(r) FROM ({}) r) TO STDOUT",
+                    self.raw_select(part)
+                )
             }
         }
     }
@@ -68,7 +78,10 @@ impl TablePlan {
         match &self.query {
             Some(query) => {
                 let list = self.row_type.select_list_from(|at, _| format!("c{at}"));
-                format!("SELECT {list} FROM ({query}\n) AS q{}", self.query_columns())
+                format!(
+                    "SELECT {list} FROM ({query}\n) AS q{}",
+                    self.query_columns()
+                )
             }
             None => format!("SELECT {}{}", self.row_type.select_list(), from(part)),
         }
@@ -76,8 +89,14 @@ impl TablePlan {
 
     /// Names for the columns of a query, which may have none, or the same twice.
     fn query_columns(&self) -> String {
-        let names: Vec<String> = (0..self.row_type.columns.len()).map(|at| format!("c{at}")).collect();
-        if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) }
+        let names: Vec<String> = (0..self.row_type.columns.len())
+            .map(|at| format!("c{at}"))
+            .collect();
+        if names.is_empty() {
+            String::new()
+        } else {
+            format!("({})", names.join(", "))
+        }
     }
 
     /// The columns as they are, for the server's own text.
@@ -85,8 +104,12 @@ impl TablePlan {
         match &self.query {
             Some(query) => query.clone(),
             None => {
-                let names: Vec<String> =
-                    self.row_type.columns.iter().map(|column| crate::name::quote_ident(&column.name)).collect();
+                let names: Vec<String> = self
+                    .row_type
+                    .columns
+                    .iter()
+                    .map(|column| crate::name::quote_ident(&column.name))
+                    .collect();
                 format!("SELECT {}{}", names.join(", "), from(part))
             }
         }
@@ -95,5 +118,9 @@ impl TablePlan {
 
 fn from(part: &Part) -> String {
     let only = if part.only { "ONLY " } else { "" };
-    format!(" FROM {only}{}{}", part.heap.to_sql(), part.range.condition())
+    format!(
+        " FROM {only}{}{}",
+        part.heap.to_sql(),
+        part.range.condition()
+    )
 }

@@ -53,8 +53,10 @@ impl ExportRequest {
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed pattern.
     pub fn tables<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> crate::Result<Self> {
-        let patterns: crate::Result<Vec<Pattern>> =
-            patterns.into_iter().map(|pattern| Pattern::parse(pattern.as_ref())).collect();
+        let patterns: crate::Result<Vec<Pattern>> = patterns
+            .into_iter()
+            .map(|pattern| Pattern::parse(pattern.as_ref()))
+            .collect();
         Ok(Self::new(Selection::Tables(patterns?)))
     }
 

@@ -70,7 +70,15 @@ impl Export {
         let started = ctx.clock().elapsed();
         let plan = leader.plan(&request, &mut first).await?;
         let joiner = Joiner::new(url, first.resolved(), ctx.cancel(), &request, &leader);
-        Ok(Self { leader, plan, request, joiner, first, started_at, started })
+        Ok(Self {
+            leader,
+            plan,
+            request,
+            joiner,
+            first,
+            started_at,
+            started,
+        })
     }
 
     /// What will be read.
@@ -93,7 +101,15 @@ impl Export {
     }
 
     async fn run_in_span(self, ctx: &OpContext, sink: Arc<dyn BackupSink>) -> Result<ExportReport> {
-        let Self { leader, plan, request, joiner, first, started_at, started } = self;
+        let Self {
+            leader,
+            plan,
+            request,
+            joiner,
+            first,
+            started_at,
+            started,
+        } = self;
         announce(ctx, &plan);
         let plan = Arc::new(plan);
         let shared = Arc::new(Shared {
@@ -112,22 +128,32 @@ impl Export {
         shared.leader.get_mut().check_unchanged().await?;
         let mut report = shared.report(started_at);
         report.elapsed_ms = (ctx.clock().elapsed() - started).as_millis() as u64;
-        let manifest = serde_json::to_vec_pretty(&report)
-            .map_err(|source| Error::new(ErrorKind::Internal, "cannot write the manifest").with_source(source))?;
+        let manifest = serde_json::to_vec_pretty(&report).map_err(|source| {
+            Error::new(ErrorKind::Internal, "cannot write the manifest").with_source(source)
+        })?;
         ctx.cancel().check()?;
         sink.commit(&manifest).await?;
         shared.leader.into_inner().close().await;
         let elapsed = ctx.clock().elapsed() - started;
-        ctx.emit(Event::RunFinished { rows: report.rows, elapsed });
+        ctx.emit(Event::RunFinished {
+            rows: report.rows,
+            elapsed,
+        });
         Ok(report)
     }
 }
 
 fn announce(ctx: &OpContext, plan: &ExportPlan) {
     for message in &plan.warnings {
-        ctx.emit(Event::Warning { message: message.clone() });
+        ctx.emit(Event::Warning {
+            message: message.clone(),
+        });
     }
-    ctx.emit(Event::RunStarted { tables: plan.tables.len(), parts: plan.parts(), heap_bytes: plan.heap_bytes() });
+    ctx.emit(Event::RunStarted {
+        tables: plan.tables.len(),
+        parts: plan.parts(),
+        heap_bytes: plan.heap_bytes(),
+    });
 }
 
 /// A part in the queue: its table's place in the plan, and its own.
@@ -136,9 +162,12 @@ type Place = (usize, usize);
 /// All parts, the largest first: so that no worker starts a large one when the others are done.
 fn queue(plan: &ExportPlan) -> VecDeque<Place> {
     let tables = plan.tables.iter().enumerate();
-    let mut places: Vec<Place> =
-        tables.flat_map(|(table, of)| (0..of.parts.len()).map(move |part| (table, part))).collect();
-    places.sort_by_key(|(table, part)| std::cmp::Reverse(plan.tables[*table].parts[*part].heap_bytes));
+    let mut places: Vec<Place> = tables
+        .flat_map(|(table, of)| (0..of.parts.len()).map(move |part| (table, part)))
+        .collect();
+    places.sort_by_key(|(table, part)| {
+        std::cmp::Reverse(plan.tables[*table].parts[*part].heap_bytes)
+    });
     places.into()
 }
 
@@ -183,7 +212,11 @@ impl Shared {
             None => None,
         };
         loop {
-            let next = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = self
+                .queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
             let Some(place) = next else { break };
             connection = Some(self.part_with_retries(place, connection).await?);
         }
@@ -194,7 +227,11 @@ impl Shared {
     }
 
     /// Reads a part, again when its connection is lost while the snapshot lives.
-    async fn part_with_retries(&self, place: Place, mut connection: Option<WireConnection>) -> Result<WireConnection> {
+    async fn part_with_retries(
+        &self,
+        place: Place,
+        mut connection: Option<WireConnection>,
+    ) -> Result<WireConnection> {
         let mut tries = 0;
         loop {
             let progress = Arc::new(Progress::default());
@@ -247,11 +284,19 @@ impl Shared {
                 progress: Arc::clone(progress),
             };
             let writer = self.sink.open_part(header).await?;
-            part::run(&self.ctx, connection, &table.copy_sql(part, form), job, writer).await
+            part::run(
+                &self.ctx,
+                connection,
+                &table.copy_sql(part, form),
+                job,
+                writer,
+            )
+            .await
         };
-        let (connection, report) = work.instrument(span).await.map_err(|error| {
-            error.while_doing(format!("cannot export \"{}\"", table.name))
-        })?;
+        let (connection, report) = work
+            .instrument(span)
+            .await
+            .map_err(|error| error.while_doing(format!("cannot export \"{}\"", table.name)))?;
         self.finished(place, report);
         Ok(connection)
     }
@@ -263,7 +308,10 @@ impl Shared {
 
     fn started(&self, table: &super::plan::TablePlan, part: &Part) {
         if part.number == 0 {
-            self.ctx.emit(Event::TableStarted { table: table.name.clone(), parts: table.parts.len() });
+            self.ctx.emit(Event::TableStarted {
+                table: table.name.clone(),
+                parts: table.parts.len(),
+            });
         }
         self.ctx.emit(Event::PartStarted {
             table: table.name.clone(),
@@ -279,7 +327,8 @@ impl Shared {
             let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
             let reports = &mut done[place.0];
             reports.push(report);
-            (reports.len() == table.parts.len()).then(|| reports.iter().map(|report| report.rows).sum())
+            (reports.len() == table.parts.len())
+                .then(|| reports.iter().map(|report| report.rows).sum())
         };
         self.ctx.emit(Event::PartFinished {
             table: table.name.clone(),
@@ -288,15 +337,23 @@ impl Shared {
             heap_bytes: part.heap_bytes,
         });
         if let Some(rows) = table_rows {
-            self.ctx.emit(Event::TableFinished { table: table.name.clone(), rows });
+            self.ctx.emit(Event::TableFinished {
+                table: table.name.clone(),
+                rows,
+            });
         }
     }
 
     /// The report, without the time that it took.
     fn report(&mut self, started_at: String) -> ExportReport {
         let done = std::mem::take(self.done.get_mut().unwrap_or_else(PoisonError::into_inner));
-        let tables: Vec<TableReport> =
-            self.plan.tables.iter().zip(done).map(|(table, parts)| table_report(table, parts)).collect();
+        let tables: Vec<TableReport> = self
+            .plan
+            .tables
+            .iter()
+            .zip(done)
+            .map(|(table, parts)| table_report(table, parts))
+            .collect();
         let parts = || tables.iter().flat_map(|table| &table.parts);
         ExportReport {
             schema: "opskit.export/1",
@@ -306,7 +363,10 @@ impl Shared {
             form: self.sink.row_form(),
             rows: parts().map(|part| part.rows).sum(),
             wire_bytes: parts().map(|part| part.wire_bytes).sum(),
-            stored_bytes: parts().flat_map(|part| &part.objects).map(|object| object.bytes).sum(),
+            stored_bytes: parts()
+                .flat_map(|part| &part.objects)
+                .map(|object| object.bytes)
+                .sum(),
             warnings: self.plan.warnings.clone(),
             tables,
         }

@@ -65,5 +65,9 @@ pub(super) fn lock_timeout(timeout: Duration) -> String {
 /// How text is asked for: in UTF-8, but as it stands where the database does not say what its bytes
 /// mean.
 pub(super) fn client_encoding(server_encoding: &str) -> &'static str {
-    if server_encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" }
+    if server_encoding == "SQL_ASCII" {
+        "SQL_ASCII"
+    } else {
+        "UTF8"
+    }
 }

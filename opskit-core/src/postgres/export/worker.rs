@@ -45,7 +45,8 @@ impl Joiner {
 
     /// Opens a connection and joins the snapshot.
     pub(super) async fn connect(&self) -> Result<WireConnection> {
-        let connection = WireConnection::connect_resolved(&self.url, &self.resolved, &self.cancel).await?;
+        let connection =
+            WireConnection::connect_resolved(&self.url, &self.resolved, &self.cancel).await?;
         self.join(connection).await
     }
 
@@ -55,11 +56,16 @@ impl Joiner {
             .query(&self.prepare)
             .await
             .map_err(|error| error.while_doing("a worker cannot join the snapshot"))?;
-        let seen = answers.last().and_then(|set| set.rows.first()?.first()?.as_deref());
+        let seen = answers
+            .last()
+            .and_then(|set| set.rows.first()?.first()?.as_deref());
         if seen == Some(self.snapshot.as_str()) {
             Ok(connection)
         } else {
-            Err(Error::new(ErrorKind::Internal, "a worker sees another snapshot than the leader"))
+            Err(Error::new(
+                ErrorKind::Internal,
+                "a worker sees another snapshot than the leader",
+            ))
         }
     }
 }
