@@ -20,6 +20,8 @@ const ROW_MAX: usize = 1 << 30;
 /// How many cells one block indexes at most: 256 KiB of index stays in the second-level cache.
 const BLOCK_CELLS: usize = 32 * 1024;
 const BLOCK_ROWS_MAX: usize = 4096;
+/// Cells in a cache line of 64 bytes.
+const CELLS_PER_LINE: usize = 8;
 
 /// Where a field's bytes stand. A negative length is NULL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,7 +96,9 @@ pub(crate) struct FrameScanner {
     carry: Vec<u8>,
     cells: Vec<Cell>,
     row_starts: Vec<u32>,
+    /// Cells from one column to the next.
     stride: usize,
+    block_rows: usize,
     rows: u64,
 }
 
@@ -107,14 +111,18 @@ struct Scan {
 
 impl FrameScanner {
     pub(crate) fn new(columns: usize) -> Self {
-        let stride = (BLOCK_CELLS / columns.max(1)).clamp(1, BLOCK_ROWS_MAX);
+        let block_rows = (BLOCK_CELLS / columns.max(1)).clamp(1, BLOCK_ROWS_MAX);
+        // Columns that start a power of two apart would fight for the same cache sets while a row is
+        // written across all of them.
+        let stride = block_rows + CELLS_PER_LINE;
         Self {
             columns,
             state: State::Header,
             carry: Vec::new(),
             cells: vec![Cell::NULL; stride * columns],
-            row_starts: vec![0; stride + 1],
+            row_starts: vec![0; block_rows + 1],
             stride,
+            block_rows,
             rows: 0,
         }
     }
@@ -131,7 +139,7 @@ impl FrameScanner {
         while used < data.len() && !visitor.is_full() {
             let rest = &data[used..];
             used += if self.carry.is_empty() {
-                match self.pass(rest, self.stride, visitor)? {
+                match self.pass(rest, self.block_rows, visitor)? {
                     0 => self.carry_over(rest, rest.len())?,
                     taken => taken,
                 }

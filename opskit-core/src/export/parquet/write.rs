@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
@@ -209,19 +209,31 @@ impl<W: Write + Send> ParquetWriter<W> {
     }
 }
 
+/// Dictionary, statistics and encoding of one leaf column, by a look at its first values.
 fn leaf_properties(
     builder: WriterPropertiesBuilder,
     path: &ColumnPath,
     leaf: &arrow::array::ArrayRef,
 ) -> WriterPropertiesBuilder {
-    let builder = match leaf.data_type() {
-        // Nobody prunes by the order of documents and bytes.
-        DataType::Binary => {
+    let dictionary = dictionary::pays(leaf);
+    let builder = builder.set_column_dictionary_enabled(path.clone(), dictionary);
+    if dictionary {
+        return builder;
+    }
+    match leaf.data_type() {
+        // Nobody prunes by the order of documents, comments and bytes; comparing them costs.
+        DataType::Binary | DataType::Utf8 | DataType::FixedSizeBinary(_) => {
             builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
         }
+        // Distances are small where values are not, and packed bits are quicker to compress.
+        DataType::Int32
+        | DataType::Int64
+        | DataType::Date32
+        | DataType::Timestamp(..)
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..) => builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED),
         _ => builder,
-    };
-    builder.set_column_dictionary_enabled(path.clone(), dictionary::pays(leaf))
+    }
 }
 
 fn compression(zstd_level: i32) -> Result<Compression> {
