@@ -609,3 +609,24 @@ async fn poolers() {
         .await
         .unwrap();
 }
+
+/// Reads a table as fast as it comes: `OPSKIT_TEST_COPY='copy … to stdout'` names the statement.
+#[tokio::test]
+#[ignore = "a measurement, not a test"]
+async fn throughput() {
+    let connection = connect(&superuser()).await.unwrap();
+    let start = Instant::now();
+    let mut copy = connection.copy_out(&variable("OPSKIT_TEST_COPY")).await.unwrap();
+    let (mut total, mut reads, mut buffer) = (0, 0, CopyBuffer::with_capacity(2 << 20));
+    loop {
+        let status = copy.read(&mut buffer, 1 << 20).await.unwrap();
+        total += buffer.len();
+        reads += 1;
+        buffer.clear();
+        if status == CopyStatus::End {
+            break;
+        }
+    }
+    let (_, rows) = copy.finish().await.unwrap();
+    println!("{rows} rows, {total} bytes, {reads} pieces, {:?}", start.elapsed());
+}
