@@ -101,6 +101,8 @@ async fn queries() {
     );
     let error = connection.query("select * from missing").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+    let error = connection.query("select 'a\0b'").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
     connection
         .execute("do $$ begin raise notice 'hello'; end $$; set timezone = 'Asia/Tokyo'")
         .await
@@ -441,6 +443,7 @@ async fn errors_of_copy() {
             .contains("division by zero (SQLSTATE 22012)"),
         "{error}"
     );
+    assert!(copy.read(&mut CopyBuffer::default(), 1).await.is_err());
     assert!(copy.finish().await.is_err());
     let table = [
         ("copy missing to stdout", ErrorKind::NotFound),
@@ -616,7 +619,10 @@ async fn poolers() {
 async fn throughput() {
     let connection = connect(&superuser()).await.unwrap();
     let start = Instant::now();
-    let mut copy = connection.copy_out(&variable("OPSKIT_TEST_COPY")).await.unwrap();
+    let mut copy = connection
+        .copy_out(&variable("OPSKIT_TEST_COPY"))
+        .await
+        .unwrap();
     let (mut total, mut reads, mut buffer) = (0, 0, CopyBuffer::with_capacity(2 << 20));
     loop {
         let status = copy.read(&mut buffer, 1 << 20).await.unwrap();
@@ -628,5 +634,8 @@ async fn throughput() {
         }
     }
     let (_, rows) = copy.finish().await.unwrap();
-    println!("{rows} rows, {total} bytes, {reads} pieces, {:?}", start.elapsed());
+    println!(
+        "{rows} rows, {total} bytes, {reads} pieces, {:?}",
+        start.elapsed()
+    );
 }
