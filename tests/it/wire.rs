@@ -1,5 +1,7 @@
 //! The wire client against a real server: `wire-server.sh` makes one and prints the variables.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests stop where tests do")]
+
 use opskit_core::cancel::Cancel;
 use opskit_core::error::{Error, ErrorKind};
 use opskit_core::postgres::url::{ConnectEnv, DatabaseUrl};
