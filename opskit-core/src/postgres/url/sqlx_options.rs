@@ -84,6 +84,11 @@ impl DatabaseUrl {
         };
         let mut options = options.host(&host).ssl_mode(match mode {
             SslMode::VerifyFull => PgSslMode::VerifyFull,
+            // `sqlx` trusts the system's authorities besides the given one, and those vouch for
+            // anyone: where the name fits, it is checked as well.
+            SslMode::VerifyCa if resolved.is_named_by_certificate() && !resolved.is_pinned() => {
+                PgSslMode::VerifyFull
+            }
             SslMode::VerifyCa => PgSslMode::VerifyCa,
             // TLS was agreed on: falling back to plain text is no longer an option.
             SslMode::Disable | SslMode::Allow | SslMode::Prefer | SslMode::Require => {

@@ -37,7 +37,15 @@ impl Failed {
 
     /// A server's report at start-up.
     pub(super) fn reported(fields: &ServerFields) -> Self {
-        let error = server_error(fields);
+        let mut error = server_error(fields);
+        if error.kind() == ErrorKind::Internal {
+            // Poolers report whatever they dislike as an internal error, of theirs.
+            let hint = error
+                .hint()
+                .unwrap_or("Check host, user and database name.")
+                .to_owned();
+            error = Error::new(ErrorKind::Connection, error.to_string()).with_hint(hint);
+        }
         if fields.code == "28000" {
             Self::NotAdmitted(error)
         } else {

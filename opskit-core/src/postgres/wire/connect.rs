@@ -95,6 +95,7 @@ async fn connect_host(
             password: url.password(host),
             setup: setup.clone(),
             tls: false,
+            named: false,
         };
         let started = match Box::pin(start(url, target, cancel)).await {
             Ok(mut connection) => check_session(&mut connection, session)

@@ -138,7 +138,12 @@ impl WireConnection {
             Step::Broken => return Err(out_of_step()),
         }
         self.stream.cancel.check()?;
-        sendable("statement", frontend::query(sql, &mut self.stream.outbox))?;
+        let built = frontend::query(sql, &mut self.stream.outbox);
+        if built.is_err() {
+            // A message that was refused half-way must not be sent before the next one.
+            self.stream.outbox.clear();
+        }
+        sendable("statement", built)?;
         self.step = Step::Busy;
         let sent = self.stream.send().await;
         if sent.is_err() {
@@ -205,6 +210,23 @@ impl WireConnection {
         }
     }
 
+    /// Passes on how a step of a COPY went; after a failure the connection is given up.
+    pub(super) fn keep_if_ok<T>(&mut self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.abandon();
+        }
+        result
+    }
+
+    /// Fails unless a statement of the caller's is running.
+    pub(super) fn check_busy(&self) -> Result<()> {
+        if self.step == Step::Busy {
+            Ok(())
+        } else {
+            Err(out_of_step())
+        }
+    }
+
     /// Reads from the end of the data to the server's readiness, and returns the number of rows.
     pub(super) async fn copy_result(&mut self) -> Result<u64> {
         let mut rows = None;
@@ -229,7 +251,7 @@ impl WireConnection {
     }
 }
 
-fn out_of_step() -> Error {
+pub(super) fn out_of_step() -> Error {
     Error::new(
         ErrorKind::Connection,
         "the connection is out of step: an earlier call failed or was dropped before its end",

@@ -6,7 +6,7 @@ use super::copy_out::Format;
 use super::server_error::{
     ServerFields, malformed, out_of_protocol, sendable, server_error, unsendable,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{CopyInResponseBody, Message};
 use postgres_protocol::message::frontend::{self, CopyData};
@@ -137,7 +137,8 @@ impl CopyIn {
     }
 
     async fn send(&mut self) -> Result<()> {
-        let sent: Result<(), Error> = self.connection.stream.send_and_listen().await;
-        sent
+        self.connection.check_busy()?;
+        let sent = self.connection.stream.send_and_listen().await;
+        self.connection.keep_if_ok(sent)
     }
 }

@@ -140,7 +140,9 @@ impl CopyOut {
     /// Dropping the future loses nothing: what had come is in the buffer.
     pub async fn read(&mut self, buffer: &mut CopyBuffer, min: usize) -> Result<CopyStatus> {
         while self.status == CopyStatus::More && buffer.len() < min {
-            self.read_some(buffer, min).await?;
+            self.connection.check_busy()?;
+            let read = self.read_some(buffer, min).await;
+            self.connection.keep_if_ok(read)?;
         }
         Ok(self.status)
     }

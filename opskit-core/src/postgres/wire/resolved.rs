@@ -29,6 +29,8 @@ pub struct ResolvedHost {
     /// What the handshake needs, whether or not there was one.
     pub(super) setup: Option<TlsSetup>,
     pub(super) tls: bool,
+    /// Whether the certificate names the host, also where that was not asked for.
+    pub(super) named: bool,
 }
 
 impl ResolvedHost {
@@ -62,6 +64,12 @@ impl ResolvedHost {
         self.sslmode
     }
 
+    /// Whether the server's certificate names the host, also where `sslmode` does not ask for it.
+    #[must_use]
+    pub fn is_named_by_certificate(&self) -> bool {
+        self.named
+    }
+
     /// Whether the URL gave the address itself (`hostaddr`), so that the name is not looked up.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
@@ -80,6 +88,7 @@ impl ResolvedHost {
             password: Some(Secret::new("hunter2")),
             setup: None,
             tls: false,
+            named: false,
         }
     }
 

@@ -98,6 +98,9 @@ fn hint_of(fields: &ServerFields) -> Option<Cow<'_, str>> {
         "53300" => Some(Cow::Borrowed(
             "The server has no free connection: lower the number of jobs, or try again later.",
         )),
+        _ if fields.message.contains("Tenant or user not found") => Some(Cow::Borrowed(
+            "At the Supabase pooler the user is postgres.PROJECT_REF, and the host is that of the project's region.",
+        )),
         // What a function raised may hold anything.
         code if code.starts_with("P0") => None,
         _ => fields.hint.as_deref().map(Cow::Borrowed),

@@ -107,6 +107,10 @@ async fn attempt(
     cancel: &Cancel,
 ) -> Result<WireConnection, Failed> {
     let transport = open(&target, ask).await?;
+    if let (Transport::Tls(stream), Some(setup)) = (&transport, &target.setup) {
+        let certs = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        target.named = certs.first().is_some_and(|cert| setup.is_named_by(cert));
+    }
     target.tls = matches!(transport, Transport::Tls(_));
     let channel = channel_of(&transport);
     let mut stream = Stream::new(transport, cancel.clone());

@@ -8,9 +8,11 @@ use crate::postgres::url::{ClientCert, DatabaseUrl, RootCert, SslMode};
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
+use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, IpAddr, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +59,12 @@ impl TlsSetup {
             config: Arc::new(config),
             name: server_name(host, mode)?,
         })
+    }
+
+    /// Whether a certificate names the host.
+    pub(super) fn is_named_by(&self, cert: &CertificateDer<'_>) -> bool {
+        ParsedCertificate::try_from(cert)
+            .is_ok_and(|parsed| verify_server_name(&parsed, &self.name).is_ok())
     }
 
     /// Asks the server for TLS and shakes hands. Gives the socket back when the server has none.
