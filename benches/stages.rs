@@ -1,5 +1,4 @@
 //! Each stage alone, from recorded bytes: scan, decode, encode, Parquet.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -32,13 +31,17 @@ fn stages(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(&stream.name);
         group.throughput(Throughput::Bytes(stream.bytes.len() as u64));
         group.sample_size(20);
-        group.bench_function("decode", |bencher| bencher.iter(|| black_box(decode(&stream, &stream.row_type))));
+        group.bench_function("decode", |bencher| {
+            bencher.iter(|| black_box(decode(&stream, &stream.row_type)))
+        });
         let batches = decode(&stream, &stream.row_type);
         group.bench_function("parquet", |bencher| {
             bencher.iter(|| {
                 let options = ParquetOptions::default();
                 let mut writer = ParquetWriter::new(Vec::new(), &stream.row_type, options).unwrap();
-                batches.iter().for_each(|batch| writer.write(&batch.batch).unwrap());
+                batches
+                    .iter()
+                    .for_each(|batch| writer.write(&batch.batch).unwrap());
                 black_box(writer.finish().unwrap())
             });
         });
@@ -48,11 +51,16 @@ fn stages(criterion: &mut Criterion) {
                 out.clear();
                 let mut encoder = RowEncoder::new(stream.row_type.clone());
                 encoder.start(&mut out);
-                batches.iter().for_each(|batch| encoder.encode(batch, &mut out).unwrap());
+                batches
+                    .iter()
+                    .for_each(|batch| encoder.encode(batch, &mut out).unwrap());
                 encoder.end(&mut out);
                 black_box(out.len())
             });
-            assert!(out == stream.bytes, "what is encoded is not what was decoded");
+            assert!(
+                out == stream.bytes,
+                "what is encoded is not what was decoded"
+            );
         });
         group.finish();
     }
@@ -63,7 +71,9 @@ fn types(criterion: &mut Criterion) {
     group.sample_size(20);
     for stream in single_columns(ROWS) {
         group.throughput(Throughput::Elements(ROWS as u64));
-        group.bench_function(&stream.name, |bencher| bencher.iter(|| black_box(decode(&stream, &stream.row_type))));
+        group.bench_function(&stream.name, |bencher| {
+            bencher.iter(|| black_box(decode(&stream, &stream.row_type)))
+        });
     }
     group.finish();
 }

@@ -1,5 +1,4 @@
 //! The whole path from a scratch server: into nothing, as frames and as batches, and into Parquet.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -21,24 +20,33 @@ const TABLE: &str = "create table t as select n as id, n % 977 as k, (n % 100000
 
 async fn export(url: &DatabaseUrl, sink: Arc<dyn BackupSink>) -> u64 {
     let ctx = OpContext::default();
-    let request = ExportRequest::tables(["public.t"]).unwrap().with_part_bytes(8 << 20);
+    let request = ExportRequest::tables(["public.t"])
+        .unwrap()
+        .with_part_bytes(8 << 20);
     let export = Export::open(&ctx, url, request).await.unwrap();
     export.run(&ctx, sink).await.unwrap().rows
 }
 
 fn whole(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = runtime.block_on(ScratchServer::builder().start(&OpContext::default())).unwrap();
+    let server = runtime
+        .block_on(ScratchServer::builder().start(&OpContext::default()))
+        .unwrap();
     let url = DatabaseUrl::parse(&server.url("postgres"), &ConnectEnv::default()).unwrap();
     runtime.block_on(async {
-        let mut connection = WireConnection::connect(&url, &Cancel::never()).await.unwrap();
+        let mut connection = WireConnection::connect(&url, &Cancel::never())
+            .await
+            .unwrap();
         for statement in TABLE.split("; ") {
             connection.execute(statement).await.unwrap();
         }
     });
     let mut group = criterion.benchmark_group("whole path");
     group.sample_size(10).throughput(Throughput::Elements(ROWS));
-    for (name, form) in [("frames into nothing", RowForm::Frames), ("batches into nothing", RowForm::Batches)] {
+    for (name, form) in [
+        ("frames into nothing", RowForm::Frames),
+        ("batches into nothing", RowForm::Batches),
+    ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| runtime.block_on(export(&url, Arc::new(NullSink::new(form)))));
         });

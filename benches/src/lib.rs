@@ -45,7 +45,15 @@ fn leaf(oid: u32, name: &str, leaf: Leaf) -> Node {
 
 fn numeric(precision: u8, scale: i8) -> Node {
     let dscale = scale.unsigned_abs().into();
-    leaf(1700, "numeric", Leaf::Decimal { precision, scale, dscale })
+    leaf(
+        1700,
+        "numeric",
+        Leaf::Decimal {
+            precision,
+            scale,
+            dscale,
+        },
+    )
 }
 
 fn column(name: &str, node: Node) -> ColumnType {
@@ -61,7 +69,16 @@ fn column(name: &str, node: Node) -> ColumnType {
 }
 
 fn text(out: &mut Vec<u8>, random: u64, len: usize) {
-    const WORDS: [&str; 8] = ["furiously ", "even ", "deposits ", "sleep ", "above ", "the ", "ironic ", "packages "];
+    const WORDS: [&str; 8] = [
+        "furiously ",
+        "even ",
+        "deposits ",
+        "sleep ",
+        "above ",
+        "the ",
+        "ironic ",
+        "packages ",
+    ];
     let start = out.len();
     let mut at = random;
     while out.len() - start < len {
@@ -73,9 +90,17 @@ fn text(out: &mut Vec<u8>, random: u64, len: usize) {
 
 /// `cents / 100` as the server sends `numeric(…, 2)`.
 fn money(out: &mut Vec<u8>, cents: u64) {
-    let groups = [cents / 100_000_000 % 10_000, cents / 100 / 10_000 % 10_000, cents / 100 % 10_000, cents % 100 * 100];
+    let groups = [
+        cents / 100_000_000 % 10_000,
+        cents / 100 / 10_000 % 10_000,
+        cents / 100 % 10_000,
+        cents % 100 * 100,
+    ];
     let first = groups.iter().position(|group| *group != 0).unwrap_or(4);
-    let last = groups.iter().rposition(|group| *group != 0).map_or(first, |at| at + 1);
+    let last = groups
+        .iter()
+        .rposition(|group| *group != 0)
+        .map_or(first, |at| at + 1);
     let first = first.max(1).min(last);
     let weight = if first == last { 0 } else { 2 - first as i16 };
     out.extend(((last - first) as u16).to_be_bytes());
@@ -89,12 +114,22 @@ fn money(out: &mut Vec<u8>, cents: u64) {
 /// The columns that benchmarks choose from.
 fn fields(name: &str) -> (Node, Field) {
     match name {
-        "int4" => (leaf(23, "int4", Leaf::Int4), |out, r| out.extend((r as u32 % 200_000).to_be_bytes())),
-        "int8" => (leaf(20, "int8", Leaf::Int8), |out, r| out.extend((r % 6_000_000).to_be_bytes())),
-        "float8" => (leaf(701, "float8", Leaf::Float8), |out, r| out.extend((r as f64 / 7.0).to_bits().to_be_bytes())),
-        "bool" => (leaf(16, "bool", Leaf::Bool), |out, r| out.push((r & 1) as u8)),
+        "int4" => (leaf(23, "int4", Leaf::Int4), |out, r| {
+            out.extend((r as u32 % 200_000).to_be_bytes());
+        }),
+        "int8" => (leaf(20, "int8", Leaf::Int8), |out, r| {
+            out.extend((r % 6_000_000).to_be_bytes());
+        }),
+        "float8" => (leaf(701, "float8", Leaf::Float8), |out, r| {
+            out.extend((r as f64 / 7.0).to_bits().to_be_bytes());
+        }),
+        "bool" => (leaf(16, "bool", Leaf::Bool), |out, r| {
+            out.push((r & 1) as u8);
+        }),
         "numeric(15,2)" => (numeric(15, 2), |out, r| money(out, r % 10_000_000)),
-        "date" => (leaf(1082, "date", Leaf::Date), |out, r| out.extend((r as i32 % 2526 - 2920).to_be_bytes())),
+        "date" => (leaf(1082, "date", Leaf::Date), |out, r| {
+            out.extend((r as i32 % 2526 - 2920).to_be_bytes());
+        }),
         "timestamptz" => (leaf(1184, "timestamptz", Leaf::TimestampTz), |out, r| {
             out.extend((700_000_000_000_000_i64 + (r % 100_000_000_000_000) as i64).to_be_bytes());
         }),
@@ -102,14 +137,30 @@ fn fields(name: &str) -> (Node, Field) {
             out.extend(r.to_be_bytes());
             out.extend(r.rotate_left(17).to_be_bytes());
         }),
-        "char(1)" => (leaf(1042, "bpchar", Leaf::Text), |out, r| out.push(b"ANR"[(r % 3) as usize])),
-        "text" => (leaf(25, "text", Leaf::Text), |out, r| text(out, r, 10 + (r % 34) as usize)),
+        "char(1)" => (leaf(1042, "bpchar", Leaf::Text), |out, r| {
+            out.push(b"ANR"[(r % 3) as usize]);
+        }),
+        "text" => (leaf(25, "text", Leaf::Text), |out, r| {
+            text(out, r, 10 + (r % 34) as usize);
+        }),
         "jsonb" => (leaf(3802, "jsonb", Leaf::Jsonb), |out, r| {
             out.push(1);
-            out.extend(format!("{{\"ip\": \"10.0.{}.{}\", \"attempt\": {}}}", r % 256, r / 256 % 256, r % 5).bytes());
+            out.extend(
+                format!(
+                    "{{\"ip\": \"10.0.{}.{}\", \"attempt\": {}}}",
+                    r % 256,
+                    r / 256 % 256,
+                    r % 5
+                )
+                .bytes(),
+            );
         }),
         _ => (text_array(), |out, r| {
-            out.extend([1, 0, 25, 2, 1].iter().flat_map(|word: &i32| word.to_be_bytes()));
+            out.extend(
+                [1, 0, 25, 2, 1]
+                    .iter()
+                    .flat_map(|word: &i32| word.to_be_bytes()),
+            );
             for tag in [r % 7, r % 11] {
                 out.extend([0, 0, 0, 5]);
                 out.extend(format!("tag{tag:02}").as_bytes());
@@ -137,7 +188,7 @@ fn stream(name: &str, columns: &[&str], rows: usize, null_every: u64) -> Stream 
         bytes.extend((fields.len() as i16).to_be_bytes());
         for (_, field) in &fields {
             let number = random.next();
-            if null_every != 0 && number % null_every == 0 {
+            if null_every != 0 && number.is_multiple_of(null_every) {
                 bytes.extend((-1_i32).to_be_bytes());
                 continue;
             }
@@ -154,15 +205,33 @@ fn stream(name: &str, columns: &[&str], rows: usize, null_every: u64) -> Stream 
         .enumerate()
         .map(|(at, (node, _))| column(&format!("c{at}"), node))
         .collect();
-    Stream { name: name.to_owned(), row_type: RowType { columns }, bytes }
+    Stream {
+        name: name.to_owned(),
+        row_type: RowType { columns },
+        bytes,
+    }
 }
 
 /// Rows like those of `lineitem`.
 #[must_use]
 pub fn lineitem(rows: usize) -> Stream {
     let columns = [
-        "int8", "int4", "int4", "int4", "numeric(15,2)", "numeric(15,2)", "numeric(15,2)", "numeric(15,2)", "char(1)",
-        "char(1)", "date", "date", "date", "text", "char(1)", "text",
+        "int8",
+        "int4",
+        "int4",
+        "int4",
+        "numeric(15,2)",
+        "numeric(15,2)",
+        "numeric(15,2)",
+        "numeric(15,2)",
+        "char(1)",
+        "char(1)",
+        "date",
+        "date",
+        "date",
+        "text",
+        "char(1)",
+        "text",
     ];
     stream("lineitem", &columns, rows, 0)
 }
@@ -170,7 +239,16 @@ pub fn lineitem(rows: usize) -> Stream {
 /// Rows like those of a table of payments.
 #[must_use]
 pub fn payments(rows: usize) -> Stream {
-    let columns = ["uuid", "numeric(15,2)", "timestamptz", "jsonb", "text[]", "bool", "float8", "text"];
+    let columns = [
+        "uuid",
+        "numeric(15,2)",
+        "timestamptz",
+        "jsonb",
+        "text[]",
+        "bool",
+        "float8",
+        "text",
+    ];
     stream("payments", &columns, rows, 13)
 }
 
@@ -178,8 +256,21 @@ pub fn payments(rows: usize) -> Stream {
 #[must_use]
 pub fn single_columns(rows: usize) -> Vec<Stream> {
     let types = [
-        "int4", "int8", "float8", "bool", "numeric(15,2)", "date", "timestamptz", "uuid", "char(1)", "text", "jsonb",
+        "int4",
+        "int8",
+        "float8",
+        "bool",
+        "numeric(15,2)",
+        "date",
+        "timestamptz",
+        "uuid",
+        "char(1)",
+        "text",
+        "jsonb",
         "text[]",
     ];
-    types.iter().map(|name| stream(name, &[name], rows, 0)).collect()
+    types
+        .iter()
+        .map(|name| stream(name, &[name], rows, 0))
+        .collect()
 }

@@ -3,6 +3,13 @@
 //! Read the modules in this order; each uses only what stands before it:
 //! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`pgtype`], [`catalog`],
 //! [`export`], [`sink`], [`postgres`], [`scratch`].
+#![cfg_attr(
+    test,
+    expect(
+        clippy::result_large_err,
+        reason = "the error of property tests is large"
+    )
+)]
 
 pub mod cancel;
 pub mod catalog;

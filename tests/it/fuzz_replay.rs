@@ -4,7 +4,9 @@ use opskit_core::testing::fuzz;
 use std::path::Path;
 
 fn replay(target: &str, run: fn(&[u8])) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/corpus")
+        .join(target);
     let mut inputs = 0;
     for entry in std::fs::read_dir(&corpus).unwrap() {
         run(&std::fs::read(entry.unwrap().path()).unwrap());

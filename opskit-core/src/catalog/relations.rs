@@ -6,6 +6,9 @@ use crate::export::plan::Heap;
 use crate::name::QualifiedName;
 use crate::pgtype::{ColumnType, Form, Leaf, Node, RowType, TypeCatalog, TypeName};
 
+/// Ranges of `ctid` are scanned without reading the rest from this version on.
+const TID_RANGE_VERSION: u32 = 140_000;
+
 /// What kind of relation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -131,7 +134,7 @@ pub(crate) fn heaps_sql(relation: u32) -> String {
 /// Folds the answer to [`heaps_sql`]: the heaps, and those that were rewritten since the snapshot.
 pub(crate) fn heaps_from(
     rows: &[TextRow],
-    has_tid_ranges: bool,
+    server_version: u32,
 ) -> Result<(Vec<Heap>, Vec<QualifiedName>)> {
     let mut heaps = Vec::new();
     let mut rewritten = Vec::new();
@@ -144,7 +147,7 @@ pub(crate) fn heaps_from(
             only: matches!(text(row, 2)?, "r"),
             blocks: number(row, 3)?,
             block_bytes: number(row, 4)?,
-            has_ranges: has_tid_ranges && text(row, 5)? == "true",
+            has_ranges: server_version >= TID_RANGE_VERSION && text(row, 5)? == "true",
             name,
         });
     }

@@ -129,12 +129,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn heap(blocks: u64, has_ranges: bool) -> Heap {
+    fn heap(blocks: u64) -> Heap {
         Heap {
             name: QualifiedName::new("s", "t"),
             blocks,
             block_bytes: 8192,
-            has_ranges,
+            has_ranges: true,
             only: true,
         }
     }
@@ -143,7 +143,7 @@ mod tests {
         #[test]
         fn parts_cover_every_block_once(blocks in 0_u64..1 << 32, per_part in 1_u64..1 << 20) {
             prop_assume!(blocks / per_part < 5000);
-            let parts = parts(&[heap(blocks, true)], per_part * 8192);
+            let parts = parts(&[heap(blocks)], per_part * 8192);
             prop_assert_eq!(parts[0].range.from, None);
             prop_assert_eq!(parts[parts.len() - 1].range.until, None);
             for pair in parts.windows(2) {
@@ -157,7 +157,16 @@ mod tests {
 
     #[test]
     fn without_ranges_one_part_reads_all() {
-        let parts = parts(&[heap(1 << 20, false), heap(3, true)], 1 << 20);
+        let parts = parts(
+            &[
+                Heap {
+                    has_ranges: false,
+                    ..heap(1 << 20)
+                },
+                heap(3),
+            ],
+            1 << 20,
+        );
         assert_eq!(parts.len(), 2);
         assert_eq!(parts[0].range, BlockRange::default());
         assert_eq!(parts[1].number, 1);

@@ -114,8 +114,11 @@ pub(super) mod range_flag {
     pub(crate) const KNOWN: u8 = 0x1f;
 }
 
-/// Flags and bounds of a range; an absent bound is `None`.
-pub(super) fn range(bytes: &[u8]) -> Result<(u8, [Option<&[u8]>; 2]), Malformed> {
+/// Flags, lower and upper bound of a range; an absent bound is `None`.
+type RangeParts<'a> = (u8, [Option<&'a [u8]>; 2]);
+
+/// Takes a range apart.
+pub(super) fn range(bytes: &[u8]) -> Result<RangeParts<'_>, Malformed> {
     let mut reader = Reader::new(bytes);
     let flags = reader.byte()?;
     if flags & !range_flag::KNOWN != 0 {

@@ -59,7 +59,10 @@ pub fn decode(data: &[u8]) {
     encoder.start(&mut out);
     for batch in &batches {
         let encoded = encoder.encode(batch, &mut out);
-        assert!(encoded.is_ok(), "what was decoded can be encoded: {encoded:?}");
+        assert!(
+            encoded.is_ok(),
+            "what was decoded can be encoded: {encoded:?}"
+        );
     }
     encoder.end(&mut out);
     assert!(out == stream, "what is encoded is what was decoded");
@@ -102,10 +105,26 @@ const LEAVES: [Leaf; 31] = [
     Leaf::UInt8,
     Leaf::Float4,
     Leaf::Float8,
-    Leaf::Decimal { precision: 9, scale: 2, dscale: 2 },
-    Leaf::Decimal { precision: 18, scale: 5, dscale: 5 },
-    Leaf::Decimal { precision: 38, scale: 38, dscale: 38 },
-    Leaf::Decimal { precision: 5, scale: 0, dscale: 0 },
+    Leaf::Decimal {
+        precision: 9,
+        scale: 2,
+        dscale: 2,
+    },
+    Leaf::Decimal {
+        precision: 18,
+        scale: 5,
+        dscale: 5,
+    },
+    Leaf::Decimal {
+        precision: 38,
+        scale: 38,
+        dscale: 38,
+    },
+    Leaf::Decimal {
+        precision: 5,
+        scale: 0,
+        dscale: 0,
+    },
     Leaf::NumericText,
     Leaf::Money,
     Leaf::Timestamp,
@@ -137,12 +156,21 @@ fn row_type(kind: u8) -> RowType {
         2 => Form::Range(Box::new(inner)),
         3 => Form::Multirange(Box::new(inner)),
         4 => Form::Struct(vec![
-            StructField { name: "a".into(), node: inner.clone() },
-            StructField { name: "b".into(), node: inner },
+            StructField {
+                name: "a".into(),
+                node: inner.clone(),
+            },
+            StructField {
+                name: "b".into(),
+                node: inner,
+            },
         ]),
         5 => Form::List(Box::new(node(
             24,
-            Form::Struct(vec![StructField { name: "a".into(), node: inner }]),
+            Form::Struct(vec![StructField {
+                name: "a".into(),
+                node: inner,
+            }]),
         ))),
         6 => Form::List(Box::new(node(25, Form::Range(Box::new(inner))))),
         _ => Form::Multirange(Box::new(node(26, Form::List(Box::new(inner))))),
@@ -157,7 +185,10 @@ fn row_type(kind: u8) -> RowType {
 
 fn node(oid: u32, form: Form) -> Node {
     let name = QualifiedName::new("pg_catalog", "t");
-    Node { id: TypeName { oid, name }, form }
+    Node {
+        id: TypeName { oid, name },
+        form,
+    }
 }
 
 fn column(name: &str, node: Node) -> ColumnType {

@@ -70,10 +70,10 @@ fn leaf_decoder(leaf: Leaf) -> Box<dyn ColumnDecoder> {
         Leaf::Char => Box::new(ConvertedColumn::new(char_text)),
         Leaf::NumericText => Box::new(ConvertedColumn::new(value::numeric::write_text)),
         Leaf::Inet => Box::new(ConvertedColumn::new(|bytes, out| {
-            value::address::write_text(bytes, false, out)
+            value::address::write_text(bytes, value::address::Kind::Inet, out)
         })),
         Leaf::Cidr => Box::new(ConvertedColumn::new(|bytes, out| {
-            value::address::write_text(bytes, true, out)
+            value::address::write_text(bytes, value::address::Kind::Cidr, out)
         })),
         Leaf::Bits => Box::new(ConvertedColumn::new(value::bits::write_text)),
         Leaf::Hstore => Box::new(MapColumn::default()),

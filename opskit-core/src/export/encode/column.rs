@@ -1,19 +1,20 @@
 //! One encoder per column: an Arrow array in, bytes of fields out.
 
+use super::nested::{ListEncoder, MapEncoder, MultirangeEncoder, RangeEncoder, StructEncoder};
 use crate::export::value::time::{date_from_arrow, timestamp_from_arrow};
 use crate::export::value::{Malformed, address, bits, numeric};
-use crate::pgtype::{Form, Leaf, Node, StructField};
+use crate::pgtype::{Form, Leaf, Node};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, ListArray, MapArray,
-    PrimitiveArray, StringArray, StructArray, UInt8Array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray,
+    StringArray, StructArray,
 };
 use arrow::datatypes::{
     ArrowPrimitiveType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Float32Type,
     Float64Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
-    UInt8Type, UInt32Type, UInt64Type,
+    UInt32Type, UInt64Type,
 };
 
-type Written = Result<(), Malformed>;
+pub(super) type Written = Result<(), Malformed>;
 
 /// Writes the fields of one column, or of one place inside its values.
 pub(super) trait ColumnEncoder {
@@ -22,7 +23,7 @@ pub(super) trait ColumnEncoder {
 }
 
 /// Appends a length for what `write` appends after it.
-fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Written) -> Written {
+pub(super) fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Written) -> Written {
     let at = out.len();
     out.extend([0; 4]);
     write(out)?;
@@ -31,7 +32,7 @@ fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Written) -> Writ
     Ok(())
 }
 
-fn null(out: &mut Vec<u8>) {
+pub(super) fn null(out: &mut Vec<u8>) {
     out.extend((-1_i32).to_be_bytes());
 }
 
@@ -39,22 +40,10 @@ fn null(out: &mut Vec<u8>) {
 pub(super) fn encoder(node: &Node, array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
     match &node.form {
         Form::Leaf(leaf) => leaf_encoder(*leaf, array),
-        Form::List(element) => {
-            let array = array.as_list_opt::<i32>()?.clone();
-            let child = encoder(element, array.values())?;
-            Some(Box::new(ListEncoder {
-                oid: element.id.oid,
-                array,
-                child,
-            }))
-        }
-        Form::Struct(fields) => struct_encoder(fields, array),
+        Form::List(element) => Some(Box::new(ListEncoder::new(element, array)?)),
+        Form::Struct(fields) => Some(Box::new(StructEncoder::new(fields, array)?)),
         Form::Range(bound) => Some(Box::new(RangeEncoder::new(bound, array)?)),
-        Form::Multirange(bound) => {
-            let array = array.as_list_opt::<i32>()?.clone();
-            let child = RangeEncoder::new(bound, array.values())?;
-            Some(Box::new(MultirangeEncoder { array, child }))
-        }
+        Form::Multirange(bound) => Some(Box::new(MultirangeEncoder::new(bound, array)?)),
     }
 }
 
@@ -76,58 +65,47 @@ fn leaf_encoder(leaf: Leaf, array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> 
         Leaf::Date => primitive::<Date32Type, 4>(array, |v| date_from_arrow(v).to_be_bytes())?,
         Leaf::Time => primitive::<Time64MicrosecondType, 8>(array, |v| v.to_be_bytes())?,
         Leaf::Decimal {
-            precision: ..=9,
+            precision,
             scale,
             dscale,
-        } => decimal::<Decimal32Type>(array, scale, dscale)?,
-        Leaf::Decimal {
-            precision: ..=18,
-            scale,
-            dscale,
-        } => decimal::<Decimal64Type>(array, scale, dscale)?,
-        Leaf::Decimal { scale, dscale, .. } => decimal::<Decimal128Type>(array, scale, dscale)?,
-        Leaf::TimeTz => {
-            let array = array.as_struct_opt()?.clone();
-            let time = array
-                .column(0)
-                .as_primitive_opt::<Time64MicrosecondType>()?
-                .clone();
-            let zone = array.column(1).as_primitive_opt::<Int32Type>()?.clone();
-            fields(array, move |row, out| {
-                out.extend(time.value(row).to_be_bytes());
-                out.extend(zone.value(row).to_be_bytes());
-            })
-        }
-        Leaf::Interval => {
-            let array = array.as_struct_opt()?.clone();
-            let months = array.column(0).as_primitive_opt::<Int32Type>()?.clone();
-            let days = array.column(1).as_primitive_opt::<Int32Type>()?.clone();
-            let micros = array.column(2).as_primitive_opt::<Int64Type>()?.clone();
-            fields(array, move |row, out| {
-                out.extend(micros.value(row).to_be_bytes());
-                out.extend(days.value(row).to_be_bytes());
-                out.extend(months.value(row).to_be_bytes());
-            })
-        }
+        } => decimal(array, precision, scale, dscale)?,
+        Leaf::TimeTz => time_tz(array)?,
+        Leaf::Interval => interval(array)?,
         Leaf::Uuid | Leaf::MacAddr | Leaf::MacAddr8 => {
             Box::new(FixedBytesEncoder(array.as_fixed_size_binary_opt()?.clone()))
         }
         Leaf::Bytea | Leaf::Opaque => Box::new(BytesEncoder(array.as_binary_opt::<i32>()?.clone())),
-        Leaf::Hstore => {
-            let array = array.as_map_opt()?.clone();
-            let keys = array.keys().as_string_opt::<i32>()?.clone();
-            let values = array.values().as_string_opt::<i32>()?.clone();
-            Box::new(MapEncoder {
-                array,
-                keys,
-                values,
-            })
-        }
+        Leaf::Hstore => Box::new(MapEncoder::new(array)?),
         text => Box::new(TextEncoder {
             array: array.as_string_opt::<i32>()?.clone(),
             write: text_writer(text)?,
         }),
     })
+}
+
+fn time_tz(array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
+    let array = array.as_struct_opt()?.clone();
+    let time = array
+        .column(0)
+        .as_primitive_opt::<Time64MicrosecondType>()?
+        .clone();
+    let zone = array.column(1).as_primitive_opt::<Int32Type>()?.clone();
+    Some(fields(array, move |row, out| {
+        out.extend(time.value(row).to_be_bytes());
+        out.extend(zone.value(row).to_be_bytes());
+    }))
+}
+
+fn interval(array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
+    let array = array.as_struct_opt()?.clone();
+    let months = array.column(0).as_primitive_opt::<Int32Type>()?.clone();
+    let days = array.column(1).as_primitive_opt::<Int32Type>()?.clone();
+    let micros = array.column(2).as_primitive_opt::<Int64Type>()?.clone();
+    Some(fields(array, move |row, out| {
+        out.extend(micros.value(row).to_be_bytes());
+        out.extend(days.value(row).to_be_bytes());
+        out.extend(months.value(row).to_be_bytes());
+    }))
 }
 
 /// How a leaf that is text in Arrow becomes bytes.
@@ -154,8 +132,8 @@ fn text_writer(leaf: Leaf) -> Option<fn(&str, &mut Vec<u8>) -> Written> {
             _ => Err(Malformed),
         },
         Leaf::NumericText => numeric::write_binary,
-        Leaf::Inet => |text, out| address::write_binary(text, false, out),
-        Leaf::Cidr => |text, out| address::write_binary(text, true, out),
+        Leaf::Inet => |text, out| address::write_binary(text, address::Kind::Inet, out),
+        Leaf::Cidr => |text, out| address::write_binary(text, address::Kind::Cidr, out),
         Leaf::Bits => bits::write_binary,
         _ => return None,
     })
@@ -192,7 +170,20 @@ struct DecimalEncoder<T: ArrowPrimitiveType> {
     dscale: u16,
 }
 
-fn decimal<T>(array: &ArrayRef, scale: i8, dscale: u16) -> Option<Box<dyn ColumnEncoder>>
+fn decimal(
+    array: &ArrayRef,
+    precision: u8,
+    scale: i8,
+    dscale: u16,
+) -> Option<Box<dyn ColumnEncoder>> {
+    match precision {
+        ..=9 => decimal_of::<Decimal32Type>(array, scale, dscale),
+        10..=18 => decimal_of::<Decimal64Type>(array, scale, dscale),
+        _ => decimal_of::<Decimal128Type>(array, scale, dscale),
+    }
+}
+
+fn decimal_of<T>(array: &ArrayRef, scale: i8, dscale: u16) -> Option<Box<dyn ColumnEncoder>>
 where
     T: ArrowPrimitiveType,
     T::Native: Into<i128>,
@@ -250,7 +241,7 @@ impl ColumnEncoder for TextEncoder {
     }
 }
 
-fn write_bytes(bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
+pub(super) fn write_bytes(bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
     let Some(bytes) = bytes else {
         null(out);
         return Ok(());
@@ -301,171 +292,6 @@ impl<W: Fn(usize, &mut Vec<u8>)> ColumnEncoder for FieldsEncoder<W> {
         }
         sized(out, |out| {
             (self.write)(row, out);
-            Ok(())
-        })
-    }
-}
-
-/// The items of one row of a list.
-fn items(offsets: &[i32], row: usize) -> std::ops::Range<usize> {
-    offsets[row] as usize..offsets[row + 1] as usize
-}
-
-struct ListEncoder {
-    oid: u32,
-    array: ListArray,
-    child: Box<dyn ColumnEncoder>,
-}
-
-impl ColumnEncoder for ListEncoder {
-    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
-        if self.array.is_null(row) {
-            null(out);
-            return Ok(());
-        }
-        let items = items(self.array.value_offsets(), row);
-        sized(out, |out| {
-            let nulls = items.clone().any(|item| self.array.values().is_null(item));
-            out.extend(i32::from(!items.is_empty()).to_be_bytes());
-            out.extend(i32::from(nulls).to_be_bytes());
-            out.extend(self.oid.to_be_bytes());
-            if !items.is_empty() {
-                out.extend((items.len() as i32).to_be_bytes());
-                out.extend(1_i32.to_be_bytes());
-            }
-            items
-                .into_iter()
-                .try_for_each(|item| self.child.write(item, out))
-        })
-    }
-}
-
-struct StructEncoder {
-    array: StructArray,
-    children: Vec<(u32, Box<dyn ColumnEncoder>)>,
-}
-
-fn struct_encoder(fields: &[StructField], array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
-    let array = array.as_struct_opt()?.clone();
-    if array.num_columns() != fields.len() {
-        return None;
-    }
-    let children: Option<Vec<_>> = fields
-        .iter()
-        .zip(array.columns())
-        .map(|(field, column)| Some((field.node.id.oid, encoder(&field.node, column)?)))
-        .collect();
-    Some(Box::new(StructEncoder {
-        children: children?,
-        array,
-    }))
-}
-
-impl ColumnEncoder for StructEncoder {
-    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
-        if self.array.is_null(row) {
-            null(out);
-            return Ok(());
-        }
-        sized(out, |out| {
-            out.extend((self.children.len() as i32).to_be_bytes());
-            for (oid, child) in &self.children {
-                out.extend(oid.to_be_bytes());
-                child.write(row, out)?;
-            }
-            Ok(())
-        })
-    }
-}
-
-struct RangeEncoder {
-    array: StructArray,
-    flags: UInt8Array,
-    bounds: [Box<dyn ColumnEncoder>; 2],
-}
-
-impl RangeEncoder {
-    fn new(bound: &Node, array: &ArrayRef) -> Option<Self> {
-        let array = array.as_struct_opt()?.clone();
-        let [flags, lower, upper] = array.columns() else {
-            return None;
-        };
-        let flags = flags.as_primitive_opt::<UInt8Type>()?.clone();
-        let bounds = [encoder(bound, lower)?, encoder(bound, upper)?];
-        Some(Self {
-            flags,
-            bounds,
-            array,
-        })
-    }
-}
-
-impl ColumnEncoder for RangeEncoder {
-    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
-        if self.array.is_null(row) {
-            null(out);
-            return Ok(());
-        }
-        let flags = self.flags.value(row);
-        sized(out, |out| {
-            out.push(flags);
-            let [lower, upper] = &self.bounds;
-            // A bound is there unless the range is empty (1) or has none on that side (8, 16).
-            if flags & 0x09 == 0 {
-                lower.write(row, out)?;
-            }
-            if flags & 0x11 == 0 {
-                upper.write(row, out)?;
-            }
-            Ok(())
-        })
-    }
-}
-
-struct MultirangeEncoder {
-    array: ListArray,
-    child: RangeEncoder,
-}
-
-impl ColumnEncoder for MultirangeEncoder {
-    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
-        if self.array.is_null(row) {
-            null(out);
-            return Ok(());
-        }
-        let items = items(self.array.value_offsets(), row);
-        sized(out, |out| {
-            out.extend((items.len() as i32).to_be_bytes());
-            items
-                .into_iter()
-                .try_for_each(|item| self.child.write(item, out))
-        })
-    }
-}
-
-struct MapEncoder {
-    array: MapArray,
-    keys: StringArray,
-    values: StringArray,
-}
-
-impl ColumnEncoder for MapEncoder {
-    fn write(&self, row: usize, out: &mut Vec<u8>) -> Written {
-        if self.array.is_null(row) {
-            null(out);
-            return Ok(());
-        }
-        let items = items(self.array.value_offsets(), row);
-        sized(out, |out| {
-            out.extend((items.len() as i32).to_be_bytes());
-            for item in items {
-                write_bytes(Some(self.keys.value(item).as_bytes()), out)?;
-                let value = self
-                    .values
-                    .is_valid(item)
-                    .then(|| self.values.value(item).as_bytes());
-                write_bytes(value, out)?;
-            }
             Ok(())
         })
     }

@@ -1,6 +1,7 @@
 //! From Arrow batches back to frames, with the OIDs of the database they are for.
 
 mod column;
+mod nested;
 
 use super::frames::TRAILER;
 use super::{ExactBatch, ExactValue};

@@ -13,6 +13,7 @@ use arrow::datatypes::{
 use arrow::record_batch::RecordBatch;
 use std::collections::HashSet;
 use std::hash::Hash;
+use std::sync::Arc;
 
 /// How many values are looked at.
 const SAMPLE: usize = 8192;
@@ -42,7 +43,7 @@ fn collect(array: &ArrayRef, leaves: &mut Vec<ArrayRef>) {
             collect(map.keys(), leaves);
             collect(map.values(), leaves);
         }
-        _ => leaves.push(array.clone()),
+        _ => leaves.push(Arc::clone(array)),
     }
 }
 
@@ -98,7 +99,6 @@ fn repeats<T: Eq + Hash>(array: &ArrayRef, value: impl Fn(usize) -> T) -> bool {
 mod tests {
     use super::*;
     use arrow::array::{Int32Array, StringArray};
-    use std::sync::Arc;
 
     #[test]
     fn distinct_values_get_none_and_repeated_ones_do() {

@@ -231,7 +231,9 @@ fn leaf_properties(
         | DataType::Date32
         | DataType::Timestamp(..)
         | DataType::Decimal32(..)
-        | DataType::Decimal64(..) => builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED),
+        | DataType::Decimal64(..) => {
+            builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED)
+        }
         _ => builder,
     }
 }

@@ -7,15 +7,24 @@ use super::{Fit, Malformed};
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Which of the two types it is; the binary form says so, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An address with a prefix length, which the text leaves out when it is full.
+    Inet = 0,
+    /// A network, whose text always tells the prefix length.
+    Cidr = 1,
+}
+
 const FAMILY_IPV4: u8 = 2;
 const FAMILY_IPV6: u8 = 3;
 
 /// Appends the text form: `inet` leaves a full prefix out, `cidr` always tells it.
-pub(crate) fn write_text(bytes: &[u8], is_cidr: bool, out: &mut Vec<u8>) -> Fit {
+pub(crate) fn write_text(bytes: &[u8], kind: Kind, out: &mut Vec<u8>) -> Fit {
     let &[family, prefix, flag, len, ref address @ ..] = bytes else {
         return Err(Malformed);
     };
-    if flag != u8::from(is_cidr) || usize::from(len) != address.len() {
+    if flag != kind as u8 || usize::from(len) != address.len() {
         return Err(Malformed);
     }
     let full = match (family, address.len()) {
@@ -34,7 +43,7 @@ pub(crate) fn write_text(bytes: &[u8], is_cidr: bool, out: &mut Vec<u8>) -> Fit 
     if prefix > full {
         return Err(Malformed);
     }
-    if is_cidr || prefix != full {
+    if kind == Kind::Cidr || prefix != full {
         let _ = write!(out, "/{prefix}");
     }
     Ok(true)
@@ -82,18 +91,18 @@ fn longest_zero_run(words: &[u16; 8]) -> (usize, usize) {
 }
 
 /// Appends the binary form of such a text.
-pub(crate) fn write_binary(text: &str, is_cidr: bool, out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(crate) fn write_binary(text: &str, kind: Kind, out: &mut Vec<u8>) -> Result<(), Malformed> {
     let (address, prefix) = match text.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix.parse::<u8>().map_err(|_| Malformed)?)),
         None => (text, None),
     };
     match address.parse::<IpAddr>().map_err(|_| Malformed)? {
         IpAddr::V4(v4) => {
-            out.extend([FAMILY_IPV4, prefix.unwrap_or(32), u8::from(is_cidr), 4]);
+            out.extend([FAMILY_IPV4, prefix.unwrap_or(32), kind as u8, 4]);
             out.extend(v4.octets());
         }
         IpAddr::V6(v6) => {
-            out.extend([FAMILY_IPV6, prefix.unwrap_or(128), u8::from(is_cidr), 16]);
+            out.extend([FAMILY_IPV6, prefix.unwrap_or(128), kind as u8, 16]);
             out.extend(v6.octets());
         }
     }
@@ -105,30 +114,30 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn text(address: &str, prefix: u8, is_cidr: bool) -> String {
+    fn text(address: &str, prefix: u8, kind: Kind) -> String {
         let mut binary = Vec::new();
-        write_binary(&format!("{address}/{prefix}"), is_cidr, &mut binary).unwrap();
+        write_binary(&format!("{address}/{prefix}"), kind, &mut binary).unwrap();
         let mut out = Vec::new();
-        assert_eq!(write_text(&binary, is_cidr, &mut out), Ok(true));
+        assert_eq!(write_text(&binary, kind, &mut out), Ok(true));
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn spelled_as_the_server_does() {
-        assert_eq!(text("10.0.0.1", 24, false), "10.0.0.1/24");
-        assert_eq!(text("10.0.0.1", 32, false), "10.0.0.1");
-        assert_eq!(text("10.0.0.0", 32, true), "10.0.0.0/32");
-        assert_eq!(text("0:0:0:0:0:0:0:0", 128, false), "::");
-        assert_eq!(text("::1", 128, false), "::1");
-        assert_eq!(text("::2", 128, false), "::2");
-        assert_eq!(text("::ffff:1.2.3.4", 128, false), "::ffff:1.2.3.4");
-        assert_eq!(text("::1.2.3.4", 128, false), "::1.2.3.4");
+        assert_eq!(text("10.0.0.1", 24, Kind::Inet), "10.0.0.1/24");
+        assert_eq!(text("10.0.0.1", 32, Kind::Inet), "10.0.0.1");
+        assert_eq!(text("10.0.0.0", 32, Kind::Cidr), "10.0.0.0/32");
+        assert_eq!(text("0:0:0:0:0:0:0:0", 128, Kind::Inet), "::");
+        assert_eq!(text("::1", 128, Kind::Inet), "::1");
+        assert_eq!(text("::2", 128, Kind::Inet), "::2");
+        assert_eq!(text("::ffff:1.2.3.4", 128, Kind::Inet), "::ffff:1.2.3.4");
+        assert_eq!(text("::1.2.3.4", 128, Kind::Inet), "::1.2.3.4");
         assert_eq!(
-            text("2001:db8:0:0:1:0:0:0", 64, false),
+            text("2001:db8:0:0:1:0:0:0", 64, Kind::Inet),
             "2001:db8:0:0:1::/64"
         );
-        assert_eq!(text("2001:0:0:1:0:0:0:1", 128, false), "2001:0:0:1::1");
-        assert_eq!(text("1:0:2:3:4:5:6:7", 128, false), "1:0:2:3:4:5:6:7");
+        assert_eq!(text("2001:0:0:1:0:0:0:1", 128, Kind::Inet), "2001:0:0:1::1");
+        assert_eq!(text("1:0:2:3:4:5:6:7", 128, Kind::Inet), "1:0:2:3:4:5:6:7");
     }
 
     proptest! {
@@ -137,15 +146,15 @@ mod tests {
             let mut binary = vec![FAMILY_IPV6, prefix, 0, 16];
             binary.extend(words.iter().flat_map(|word| word.to_be_bytes()));
             let mut out = Vec::new();
-            prop_assert_eq!(write_text(&binary, false, &mut out), Ok(true));
+            prop_assert_eq!(write_text(&binary, Kind::Inet, &mut out), Ok(true));
             let mut back = Vec::new();
-            write_binary(std::str::from_utf8(&out).unwrap(), false, &mut back).unwrap();
+            write_binary(std::str::from_utf8(&out).unwrap(), Kind::Inet, &mut back).unwrap();
             prop_assert_eq!(back, binary);
         }
 
         #[test]
-        fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..24), is_cidr in any::<bool>()) {
-            let _ = write_text(&bytes, is_cidr, &mut Vec::new());
+        fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..24), kind in prop_oneof![Just(Kind::Inet), Just(Kind::Cidr)]) {
+            let _ = write_text(&bytes, kind, &mut Vec::new());
         }
     }
 }

@@ -128,7 +128,7 @@ fn small_magnitude(numeric: &Numeric<'_>, len: usize, exponent: i32) -> Option<u
         -2 => 100,
         _ => 1000,
     };
-    (value % divisor == 0).then_some(value / divisor)
+    value.is_multiple_of(divisor).then_some(value / divisor)
 }
 
 fn magnitude(numeric: &Numeric<'_>, len: usize, exponent: i32) -> Option<u128> {

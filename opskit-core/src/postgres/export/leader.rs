@@ -19,9 +19,6 @@ use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Ranges of `ctid` are scanned without reading the rest from this version on.
-const TID_RANGE_VERSION: u32 = 140_000;
-
 /// An open transaction that holds the locks and the snapshot.
 #[derive(Debug)]
 pub(super) struct Leader {
@@ -136,8 +133,7 @@ impl Leader {
             .session
             .rows("cannot read the sizes of tables", heaps_sql(relation.oid))
             .await?;
-        let has_ranges = self.source.server_version >= TID_RANGE_VERSION && !request.single_part;
-        let (mut heaps, rewritten) = heaps_from(&rows, has_ranges)?;
+        let (mut heaps, rewritten) = heaps_from(&rows, self.source.server_version)?;
         refuse_rewritten(&rewritten)?;
         if heaps.is_empty() {
             // A partitioned table without partitions still has columns, and a file that shows them.
@@ -149,7 +145,12 @@ impl Leader {
                 only: false,
             });
         }
-        let parts = parts(&heaps, request.part_bytes);
+        let part_bytes = if request.single_part {
+            u64::MAX
+        } else {
+            request.part_bytes
+        };
+        let parts = parts(&heaps, part_bytes);
         if request.single_part && parts.len() > 1 {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -276,7 +277,7 @@ impl Leader {
                 .session
                 .rows("cannot read the catalog", heaps_sql(relation.oid))
                 .await?;
-            refuse_rewritten(&heaps_from(&rows, false)?.1)?;
+            refuse_rewritten(&heaps_from(&rows, self.source.server_version)?.1)?;
         }
         Ok(())
     }
