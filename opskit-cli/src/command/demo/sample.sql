@@ -53,7 +53,7 @@ CREATE TABLE payments (
     note text
 );
 INSERT INTO payments
-SELECT md5(i::text)::uuid, i % 80000, (i * 104729 % 500000) / 100.0, timestamptz '2026-01-01' + i * interval '150 seconds',
+SELECT md5(i::text)::uuid, i % 80000, (i * 10477 % 500000) / 100.0, timestamptz '2026-01-01' + i * interval '150 seconds',
        jsonb_build_object('method', (ARRAY['card', 'sepa', 'wallet'])[1 + i % 3], 'try', i % 4, 'fee', i % 100 / 100.0),
        ARRAY['l' || i % 9, NULL, 'x'], i % 50 = 0, CASE WHEN i % 11 > 0 THEN sqrt(i) END, CASE WHEN i % 4 = 0 THEN 'note ' || md5(i::text) END
 FROM generate_series(1, 100000) i;
