@@ -32,7 +32,7 @@ fn stages(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(stream.bytes.len() as u64));
         group.sample_size(20);
         group.bench_function("decode", |bencher| {
-            bencher.iter(|| black_box(decode(&stream, &stream.row_type)))
+            bencher.iter(|| black_box(decode(&stream, &stream.row_type)));
         });
         let batches = decode(&stream, &stream.row_type);
         group.bench_function("parquet", |bencher| {
@@ -72,7 +72,7 @@ fn types(criterion: &mut Criterion) {
     for stream in single_columns(ROWS) {
         group.throughput(Throughput::Elements(ROWS as u64));
         group.bench_function(&stream.name, |bencher| {
-            bencher.iter(|| black_box(decode(&stream, &stream.row_type)))
+            bencher.iter(|| black_box(decode(&stream, &stream.row_type)));
         });
     }
     group.finish();

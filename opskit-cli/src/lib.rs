@@ -1,1 +1,79 @@
-//! opskit.
+//! The `opskit` command as a library, so that other packages can ship the same command.
+//!
+//! Read `args` (what was typed), `command` (one file each), `output` (where results go), `printer`
+//! (who may write to the terminal), `exit` (how it ends).
+
+mod args;
+mod command;
+mod database;
+mod document;
+mod environment;
+mod exit;
+mod logging;
+mod output;
+mod printer;
+mod progress;
+mod runtime;
+mod summary;
+mod units;
+
+pub use environment::Environment;
+
+use args::{Cli, Command};
+use clap::{CommandFactory as _, FromArgMatches as _};
+use exit::Stop;
+use printer::Printer;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// What every command is given besides its own arguments.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) printer: Printer,
+    pub(crate) env: Environment,
+}
+
+/// The definitions of the command line, from which help, man pages and completions are made.
+///
+/// ```
+/// let command = opskit_cli::command_line();
+/// assert_eq!(command.get_name(), "opskit");
+/// ```
+#[must_use]
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the command with these arguments, the program's name first, and returns the status to end with.
+///
+/// ```
+/// use std::process::ExitCode;
+/// let status = opskit_cli::main_with(["opskit", "--version"].map(Into::into), Default::default());
+/// assert_eq!(format!("{status:?}"), format!("{:?}", ExitCode::SUCCESS));
+/// ```
+pub fn main_with(args: impl IntoIterator<Item = OsString>, env: Environment) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let parsed = command_line()
+        .try_get_matches_from(&args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let (printer, result) = match parsed {
+        Ok(cli) => {
+            let printer = Printer::new(&env, cli.print);
+            (printer.clone(), run(cli.command, App { printer, env }))
+        }
+        Err(error) => {
+            let printer = Printer::new(&env, args::PrintArgs::guess(&args));
+            (printer.clone(), exit::usage(&printer, &error))
+        }
+    };
+    exit::report(&printer, result)
+}
+
+fn run(command: Command, app: App) -> Result<(), Stop> {
+    logging::install(&app.printer);
+    match command {
+        Command::Export(args) => command::export::run(&args, &app),
+        Command::Demo(args) => command::demo::run(&args, &app),
+        Command::Generate(args) => command::generate::run(&args, &app),
+    }
+}

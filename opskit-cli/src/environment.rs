@@ -1,0 +1,52 @@
+//! What the command takes from the process environment, read in one place.
+
+use opskit_core::postgres::url::ConnectEnv;
+use std::fmt;
+
+/// The environment of the command as plain values. `Debug` shows no values: any may hold a password.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Environment {
+    /// The `PG*` variables and the account.
+    pub connect: ConnectEnv,
+    /// `DATABASE_URL`.
+    pub database_url: Option<String>,
+    /// `SUPABASE_DB_URL`.
+    pub supabase_db_url: Option<String>,
+    /// Whether colour is unwanted: `NO_COLOR` is set, or `TERM` is `dumb`.
+    pub plain: bool,
+    /// Whether the terminal cannot redraw a line: `TERM` is `dumb`.
+    pub dumb: bool,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    ///
+    /// ```
+    /// let env = opskit_cli::Environment::from_process();
+    /// assert!(!format!("{env:?}").contains("postgres://"));
+    /// ```
+    #[must_use]
+    pub fn from_process() -> Self {
+        let var = |name| {
+            let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+            Some(value.to_string_lossy().into_owned())
+        };
+        let dumb = var("TERM").as_deref() == Some("dumb");
+        Self {
+            connect: ConnectEnv::from_process(),
+            database_url: var("DATABASE_URL"),
+            supabase_db_url: var("SUPABASE_DB_URL"),
+            plain: dumb || var("NO_COLOR").is_some(),
+            dumb,
+        }
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("plain", &self.plain)
+            .finish_non_exhaustive()
+    }
+}

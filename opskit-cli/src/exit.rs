@@ -1,0 +1,121 @@
+//! How the command ends: statuses, and errors for people and for programs.
+
+use crate::document::ErrorDocument;
+use crate::printer::Printer;
+use opskit_core::{Error, ErrorKind};
+use std::process::ExitCode;
+
+/// The statuses, as `--help` tells them. A test holds it against [`ErrorKind::ALL`].
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+    0  done
+    1  a check failed, or could not tell
+   64  the request is wrong, or cannot be served here
+   65  the data is damaged
+   66  not found
+   69  no connection to the server, or it was lost
+   70  a defect of opskit
+   74  the destination cannot be written
+   75  busy; try again later
+   77  permission denied
+  124  a time-out
+  130  cancelled
+  141  the reader of standard output went away";
+
+/// What the shell reports for a program that died of SIGPIPE, which is what a closed pipe means.
+const BROKEN_PIPE: u8 = 141;
+
+/// Why a command ended before its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It failed.
+    Failed(Error),
+    /// Nobody reads standard output any more, which is no news to whoever closed it.
+    BrokenPipe,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A request that cannot be meant, with the way out.
+pub(crate) fn usage_error(message: impl Into<String>, hint: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidInput, message).with_hint(hint)
+}
+
+/// Tells how it ended, and gives the status.
+pub(crate) fn report(printer: &Printer, result: Result<(), Stop>) -> ExitCode {
+    let error = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Stop::BrokenPipe) => return ExitCode::from(BROKEN_PIPE),
+        Err(Stop::Failed(error)) => error,
+    };
+    printer.error(&error);
+    if printer.is_json() {
+        // The error itself was told on the other stream; a second one changes nothing.
+        let _ = printer.json(&ErrorDocument::new(&error));
+    }
+    ExitCode::from(error.kind().exit_code())
+}
+
+/// What the parser of the command line says: help and version are results, all else is an error.
+pub(crate) fn usage(printer: &Printer, error: &clap::Error) -> Result<(), Stop> {
+    let text = error.render();
+    if error.exit_code() == 0 {
+        let styled = text.ansi().to_string();
+        return printer.result(&printer.plain_or(&text.to_string(), &styled));
+    }
+    let text = redact(&text.to_string());
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    let (message, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let error = Error::new(ErrorKind::InvalidInput, message);
+    Err(Stop::Failed(match rest.trim() {
+        "" => error,
+        rest => error.with_hint(rest),
+    }))
+}
+
+/// Blanks out what stands between `://` and `@`: a misplaced URL is quoted by the parser.
+fn redact(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let word_end = after
+            .find(|c: char| c.is_whitespace() || c == '\'')
+            .unwrap_or(after.len());
+        rest = match after[..word_end].rfind('@') {
+            Some(at) => {
+                out.push_str("***");
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_line() {
+        for kind in ErrorKind::ALL {
+            let code = format!("{:>5}  ", kind.exit_code());
+            assert!(EXIT_CODES.contains(&code), "{kind} ({code})");
+        }
+    }
+
+    #[test]
+    fn credentials_are_blanked_out() {
+        let text = "unexpected argument 'postgres://ann:hun@ter2@h/db' found, see https://x.org";
+        assert_eq!(
+            redact(text),
+            "unexpected argument 'postgres://***@h/db' found, see https://x.org"
+        );
+    }
+}

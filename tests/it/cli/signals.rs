@@ -1,0 +1,110 @@
+//! Ctrl-C: the server stops, and nothing is left that looks like a result.
+
+use super::{Call, names, sample};
+use opskit_tests::TestDb;
+use rustix::process::{Pid, Signal, kill_process};
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// Rows that take for ever.
+const SLOW: &str =
+    "select i, repeat('x', 2000), pg_sleep(0.001) from generate_series(1, 100000000) i";
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// Waits until it is so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < Duration::from_secs(20), "not {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn sessions(db: &TestDb, more: &str) -> String {
+    let sql = format!(
+        "select count(*) from pg_stat_activity where datname = '{}' and application_name = 'opskit' {more}",
+        db.name()
+    );
+    db.psql(&sql).await
+}
+
+async fn reading(db: &TestDb) {
+    let copying = async || sessions(db, "and state = 'active' and query like 'COPY%'").await == "1";
+    until("reading", copying).await;
+}
+
+/// Waits for the end, but not for ever.
+async fn ended(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    until("ended", async || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    })
+    .await;
+    status.unwrap()
+}
+
+#[tokio::test]
+async fn an_interrupted_export_leaves_nothing() {
+    let db = sample().await;
+    for (target, signal) in [
+        ("result", Signal::INT),
+        ("result.parquet", Signal::INT),
+        ("result.pgcopy", Signal::TERM),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let args = ["--query", SLOW, "-o", target, "--json"];
+        let mut child = Call::export(&db, &args).within(place.path()).spawn();
+        reading(&db).await;
+        until("staged", async || names(place.path()).len() == 1).await;
+        assert!(
+            names(place.path())[0].contains(".partial-"),
+            "{:?}",
+            names(place.path())
+        );
+        send(&child, signal);
+        assert_eq!(ended(&mut child).await.code(), Some(130), "{target}");
+        assert_eq!(names(place.path()), [""; 0], "{target}");
+        until("gone", async || sessions(&db, "").await == "0").await;
+        let stdout = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
+        assert!(stdout.contains("\"kind\": \"cancelled\""), "{stdout}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_for_a_lock_can_be_interrupted() {
+    use sqlx::{Connection as _, PgConnection};
+    let db = sample().await;
+    let place = tempfile::tempdir().unwrap();
+    let mut holder = PgConnection::connect(&db.url()).await.unwrap();
+    sqlx::raw_sql("begin; lock table t in access exclusive mode")
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    let args = ["t", "-o", "x", "--lock-timeout", "1h"];
+    let mut child = Call::export(&db, &args).within(place.path()).spawn();
+    until("waiting", async || {
+        sessions(&db, "and wait_event_type = 'Lock'").await == "1"
+    })
+    .await;
+    send(&child, Signal::INT);
+    assert_eq!(ended(&mut child).await.code(), Some(130));
+    assert_eq!(names(place.path()), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_cannot_hold_it_up() {
+    let db = sample().await;
+    let query = "select i, repeat('x', 1000) from generate_series(1, 10000000) i";
+    let args = ["--query", query, "-o", "-", "--format", "csv"];
+    let mut child = Call::export(&db, &args).spawn();
+    reading(&db).await;
+    // Until the pipe and all buffers are full.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    send(&child, Signal::INT);
+    assert_eq!(ended(&mut child).await.code(), Some(130));
+    until("gone", async || sessions(&db, "").await == "0").await;
+}
