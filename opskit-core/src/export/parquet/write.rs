@@ -19,6 +19,11 @@ use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 
+/// From this many columns on, what each of them keeps for itself counts.
+const MANY_COLUMNS: usize = 128;
+/// Values in a row group of so many columns: each holds its levels until its page ends.
+const MANY_VALUES: usize = 8 << 20;
+
 /// How a Parquet file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -170,15 +175,13 @@ impl<W: Write + Send> ParquetWriter<W> {
         let descriptor = ArrowSchemaConverter::new()
             .convert(&self.schema)
             .map_err(write_error)?;
-        // Many columns share the bound: each holds a page and a dictionary besides its finished pages.
-        let per_column = self.options.row_group_bytes / (4 * descriptor.num_columns().max(1));
-        let page_bytes = per_column.clamp(16 << 10, 1 << 20);
+        let page_bytes = page_bytes(descriptor.num_columns());
         let mut builder = WriterProperties::builder()
             .set_compression(compression(self.options.zstd_level)?)
             .set_created_by(concat!("opskit ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_max_row_group_row_count(Some(self.options.row_group_rows))
+            .set_max_row_group_row_count(Some(self.row_group_rows()))
             .set_data_page_size_limit(page_bytes)
-            .set_dictionary_page_size_limit(page_bytes)
+            .set_dictionary_page_size_limit(page_bytes.min(1 << 20))
             .set_dictionary_enabled(false)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_key_value_metadata(Some(self.metadata()?));
@@ -187,6 +190,12 @@ impl<W: Write + Send> ParquetWriter<W> {
             builder = leaf_properties(builder, column.path(), leaf);
         }
         Ok(builder.build())
+    }
+
+    fn row_group_rows(&self) -> usize {
+        let columns = self.schema.fields().len();
+        let many = if columns > MANY_COLUMNS { MANY_VALUES / columns } else { usize::MAX };
+        self.options.row_group_rows.min(many)
     }
 
     fn metadata(&self) -> Result<Vec<KeyValue>> {
@@ -207,6 +216,13 @@ impl<W: Write + Send> ParquetWriter<W> {
             .map(|(key, value)| KeyValue::new(key.to_owned(), value))
             .collect())
     }
+}
+
+/// The size of a page. A column that ends its first page allocates what the compressor needs (about
+/// 150 KiB) and keeps it until the row group ends; where many columns would do so at once, none ends a
+/// page before its row group does, and they are compressed one after the other.
+fn page_bytes(columns: usize) -> usize {
+    if columns > MANY_COLUMNS { usize::MAX / 2 } else { 1 << 20 }
 }
 
 /// Dictionary, statistics and encoding of one leaf column, by a look at its first values.
