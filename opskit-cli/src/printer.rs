@@ -120,7 +120,7 @@ impl Printer {
     /// Tells a person something on standard error, unless that is unwanted.
     pub(crate) fn note(&self, text: &str) {
         if self.verbosity != Verbosity::Quiet {
-            self.to_stderr(text);
+            to_stderr(text);
         }
     }
 
@@ -146,7 +146,7 @@ impl Printer {
         if let Some(hint) = error.hint() {
             lines.push(format!("{} {hint}", self.painted("hint:", "1;36")));
         }
-        self.to_stderr(&lines.join("\n"));
+        to_stderr(&lines.join("\n"));
     }
 
     /// Standard output as a stream of data.
@@ -166,15 +166,11 @@ impl Printer {
             Stream::Plain | Stream::Terminal => word.to_owned(),
         }
     }
+}
 
-    #[expect(
-        clippy::unused_self,
-        reason = "whoever writes must have been given the printer"
-    )]
-    fn to_stderr(&self, text: &str) {
-        // Nobody can be told that nobody can be told.
-        let _ = writeln!(stderr().lock(), "{text}");
-    }
+fn to_stderr(text: &str) {
+    // Nobody can be told that nobody can be told.
+    let _ = writeln!(stderr().lock(), "{text}");
 }
 
 fn stdout_failed(source: std::io::Error) -> Stop {

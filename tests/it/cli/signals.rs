@@ -93,6 +93,25 @@ async fn a_wait_for_a_lock_can_be_interrupted() {
     send(&child, Signal::INT);
     assert_eq!(ended(&mut child).await.code(), Some(130));
     assert_eq!(names(place.path()), [""; 0]);
+    until("gone", async || sessions(&db, "").await == "0").await;
+}
+
+#[tokio::test]
+async fn a_statement_that_sends_nothing_is_cancelled_on_the_server() {
+    let db = sample().await;
+    let args = [
+        "--query",
+        "select pg_sleep(600)",
+        "-o",
+        "-",
+        "--format",
+        "csv",
+    ];
+    let mut child = Call::export(&db, &args).spawn();
+    reading(&db).await;
+    send(&child, Signal::INT);
+    assert_eq!(ended(&mut child).await.code(), Some(130));
+    until("gone", async || sessions(&db, "").await == "0").await;
 }
 
 #[tokio::test]

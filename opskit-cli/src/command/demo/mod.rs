@@ -43,7 +43,7 @@ pub(crate) fn run(args: &DemoArgs, app: &App) -> Result<(), Stop> {
         copies: temporary.path().join("copies"),
     };
     let done = runtime::block_on(printer, async |cancel| {
-        Ok(Box::pin(demo(args, &places, printer, cancel)).await?)
+        Box::pin(demo(args, &places, printer, cancel)).await
     })?;
     let elapsed = started.elapsed();
     if printer.is_json() {
