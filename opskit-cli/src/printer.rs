@@ -208,3 +208,23 @@ impl Write for Data {
         self.watch(flushed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_that_wants_it_is_coloured() {
+        let mut printer = Printer::new(&Environment::default(), PrintArgs::default());
+        for (stream, expected) in [
+            (Stream::Plain, "error:"),
+            (Stream::Terminal, "error:"),
+            (Stream::Coloured, "\x1b[1;31merror:\x1b[0m"),
+        ] {
+            (printer.out, printer.err) = (stream, stream);
+            assert_eq!(printer.painted("error:", "1;31"), expected);
+            let styled = printer.plain_or("a", "b");
+            assert_eq!(styled, if stream == Stream::Coloured { "b" } else { "a" });
+        }
+    }
+}
