@@ -65,16 +65,29 @@ pub(crate) fn usage(printer: &Printer, error: &clap::Error) -> Result<(), Stop> 
     let text = error.render();
     if error.exit_code() == 0 {
         let styled = text.ansi().to_string();
-        return printer.result(&printer.plain_or(&text.to_string(), &styled));
+        let text = printer.plain_or(&text.to_string(), &styled);
+        return printer.result(&format!("{}\n", text.trim_end()));
     }
-    let text = redact(&text.to_string());
-    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
-    let (message, rest) = text.split_once('\n').unwrap_or((text, ""));
-    let error = Error::new(ErrorKind::InvalidInput, message);
-    Err(Stop::Failed(match rest.trim() {
-        "" => error,
-        rest => error.with_hint(rest),
-    }))
+    let error = if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    {
+        usage_error("no command is given", SEE_HELP)
+    } else {
+        rephrased(&redact(&text.to_string()))
+    };
+    Err(Stop::Failed(error))
+}
+
+const SEE_HELP: &str = "For what there is, try --help.";
+
+/// What the parser said, in our form: its first paragraph, and its tip where it has one.
+fn rephrased(text: &str) -> Error {
+    let mut paragraphs = text
+        .split("\n\n")
+        .map(|lines| lines.split_whitespace().collect::<Vec<_>>().join(" "));
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let tip = paragraphs.find_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
+    usage_error(message, tip.unwrap_or_else(|| SEE_HELP.to_owned()))
 }
 
 /// Blanks out what stands between `://` and `@`: a misplaced URL is quoted by the parser.
@@ -108,6 +121,24 @@ mod tests {
             let code = format!("{:>5}  ", kind.exit_code());
             assert!(EXIT_CODES.contains(&code), "{kind} ({code})");
         }
+    }
+
+    #[test]
+    fn words_of_the_parser_become_ours() {
+        let check = |args: &[&str]| {
+            let parsed = crate::command_line().try_get_matches_from(args);
+            let error = rephrased(&parsed.unwrap_err().render().to_string());
+            (error.to_string(), error.hint().unwrap().to_owned())
+        };
+        let (message, hint) = check(&["opskit", "export"]);
+        assert!(
+            message.ends_with("were not provided: <TABLE|PATTERN>..."),
+            "{message}"
+        );
+        assert_eq!(hint, SEE_HELP);
+        let (message, hint) = check(&["opskit", "export", "t", "--jsno"]);
+        assert_eq!(message, "unexpected argument '--jsno' found");
+        assert!(hint.contains("'--json'"), "{hint}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod logging;
 mod output;
 mod printer;
 mod progress;
+mod request;
 mod runtime;
 mod summary;
 mod units;

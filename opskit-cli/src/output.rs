@@ -3,9 +3,9 @@
 use crate::args::{Compression, ExportArgs, Format};
 use crate::exit::usage_error;
 use crate::printer::Printer;
-use opskit_core::Error;
 use opskit_core::export::parquet::ParquetOptions;
 use opskit_core::sink::{BackupSink, DirectorySink, Existing, FileFormat, FileSink, StreamSink};
+use opskit_core::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -96,9 +96,24 @@ impl Target {
     pub(crate) fn sink(&self, printer: &Printer) -> Result<Arc<dyn BackupSink>, Error> {
         Ok(match &self.place {
             Place::Stream => Arc::new(StreamSink::new(printer.data(), self.format)),
-            Place::File(path) => Arc::new(FileSink::create(path, self.format, self.existing)?),
+            Place::File(path) => {
+                needs_parent(path)?;
+                Arc::new(FileSink::create(path, self.format, self.existing)?)
+            }
             Place::Directory(path) => Arc::new(DirectorySink::create(path, self.format)?),
         })
+    }
+}
+
+/// Files are not worth making directories for: the name is more likely mistyped.
+fn needs_parent(path: &Path) -> Result<(), Error> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(Error::new(
+            ErrorKind::Storage,
+            format!("there is no directory \"{}\"", parent.display()),
+        )
+        .with_hint("Make it first, or choose another place.")),
+        _ => Ok(()),
     }
 }
 

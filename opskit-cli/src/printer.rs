@@ -120,7 +120,7 @@ impl Printer {
     /// Tells a person something on standard error, unless that is unwanted.
     pub(crate) fn note(&self, text: &str) {
         if self.verbosity != Verbosity::Quiet {
-            self.to_stderr(text);
+            to_stderr(text);
         }
     }
 
@@ -146,7 +146,7 @@ impl Printer {
         if let Some(hint) = error.hint() {
             lines.push(format!("{} {hint}", self.painted("hint:", "1;36")));
         }
-        self.to_stderr(&lines.join("\n"));
+        to_stderr(&lines.join("\n"));
     }
 
     /// Standard output as a stream of data.
@@ -166,15 +166,11 @@ impl Printer {
             Stream::Plain | Stream::Terminal => word.to_owned(),
         }
     }
+}
 
-    #[expect(
-        clippy::unused_self,
-        reason = "whoever writes must have been given the printer"
-    )]
-    fn to_stderr(&self, text: &str) {
-        // Nobody can be told that nobody can be told.
-        let _ = writeln!(stderr().lock(), "{text}");
-    }
+fn to_stderr(text: &str) {
+    // Nobody can be told that nobody can be told.
+    let _ = writeln!(stderr().lock(), "{text}");
 }
 
 fn stdout_failed(source: std::io::Error) -> Stop {
@@ -210,5 +206,25 @@ impl Write for Data {
     fn flush(&mut self) -> std::io::Result<()> {
         let flushed = stdout().flush();
         self.watch(flushed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_that_wants_it_is_coloured() {
+        let mut printer = Printer::new(&Environment::default(), PrintArgs::default());
+        for (stream, expected) in [
+            (Stream::Plain, "error:"),
+            (Stream::Terminal, "error:"),
+            (Stream::Coloured, "\x1b[1;31merror:\x1b[0m"),
+        ] {
+            (printer.out, printer.err) = (stream, stream);
+            assert_eq!(printer.painted("error:", "1;31"), expected);
+            let styled = printer.plain_or("a", "b");
+            assert_eq!(styled, if stream == Stream::Coloured { "b" } else { "a" });
+        }
     }
 }

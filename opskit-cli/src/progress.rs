@@ -56,7 +56,8 @@ impl Progress {
         }
         if let Some(bar) = &self.bar {
             bar.set_position(counts.heap_position());
-            bar.set_message(counts.message());
+            let left = (bar.length().is_some() && counts.heap_done > 0).then(|| bar.eta());
+            bar.set_message(counts.message(left));
         }
     }
 
@@ -73,7 +74,7 @@ impl Progress {
         let template = if heap_bytes == 0 {
             "{spinner} {wide_msg}"
         } else {
-            "[{bar:30}] {percent:>3}% {msg}, eta {eta}"
+            "[{bar:20}] {percent:>3}% {wide_msg}"
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
@@ -180,14 +181,16 @@ impl Counts {
         self.heap_done + self.open.values().map(open).sum::<u64>()
     }
 
-    fn message(&self) -> String {
+    fn message(&self, left: Option<Duration>) -> String {
         let elapsed = self.started.map(|at| at.elapsed()).unwrap_or_default();
+        let left = left.map(|left| format!(", {} s left", left.as_secs() + 1));
         format!(
-            "{}, {}, {}/{} parts",
+            "{}, {}, {}/{} parts{}",
             units::counted(self.rows, "row"),
             units::rate(self.wire_bytes, elapsed),
             self.parts_done,
-            self.parts
+            self.parts,
+            left.unwrap_or_default()
         )
     }
 }

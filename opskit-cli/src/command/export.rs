@@ -18,11 +18,6 @@ use opskit_core::sink::BackupSink;
 use std::sync::Arc;
 use time::OffsetDateTime;
 
-/// The memory of a job with the library's own sizes of buffers.
-const JOB_BYTES: u64 = 128 << 20;
-/// The least with which a job can work.
-const JOB_BYTES_MIN: u64 = 16 << 20;
-
 pub(crate) fn run(args: &ExportArgs, app: &App) -> Result<(), Stop> {
     let printer = &app.printer;
     let target = Target::resolve(args, printer, OffsetDateTime::now_utc())?;
@@ -50,44 +45,6 @@ pub(crate) fn run(args: &ExportArgs, app: &App) -> Result<(), Stop> {
         Ok(report) => tell(&report, args, &target, printer),
         Err(_) if printer.pipe_broke() => Err(Stop::BrokenPipe),
         Err(stop) => Err(stop),
-    }
-}
-
-impl ExportArgs {
-    /// A buffer's share of `--memory`, where the library would take `default`.
-    pub(crate) fn share_of_memory(&self, default: usize) -> usize {
-        let job = (self.memory / u64::from(self.jobs)).min(JOB_BYTES);
-        (default as u128 * u128::from(job) / u128::from(JOB_BYTES)) as usize
-    }
-
-    fn request(&self) -> Result<ExportRequest, Error> {
-        if self.memory / u64::from(self.jobs) < JOB_BYTES_MIN {
-            return Err(usage_error(
-                "--memory is too small for so many jobs",
-                "Each job needs 16MiB at least: give more memory or fewer --jobs.",
-            ));
-        }
-        // A URL in the place of a table would be quoted with its password.
-        if self.tables.iter().any(|table| table.contains("://")) {
-            return Err(usage_error(
-                "a URL stands where a table is expected",
-                "Name the database by DATABASE_URL or --db.",
-            ));
-        }
-        let request = match &self.query {
-            Some(sql) => ExportRequest::query(sql),
-            None => ExportRequest::tables(&self.tables)?,
-        };
-        let (rows, bytes) = request.batch;
-        let queue_bytes = self.share_of_memory(request.queue_bytes);
-        let mut request = request
-            .with_jobs(usize::from(self.jobs))
-            .with_part_bytes(self.part_size)
-            .with_exactness(self.exactness.into())
-            .with_lock_timeout(self.lock_timeout)
-            .with_batch(rows, self.share_of_memory(bytes));
-        request.queue_bytes = queue_bytes;
-        Ok(request)
     }
 }
 

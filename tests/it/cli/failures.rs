@@ -96,8 +96,13 @@ async fn places_that_cannot_be_written_are_74() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let below_a_file = file.join("t.csv");
-    for target in [file.to_str().unwrap(), below_a_file.to_str().unwrap()] {
+    let no_places = [
+        file.clone(),
+        file.join("t.csv"),
+        file.join("directory"),
+        place.path().join("missing/t.csv"),
+    ];
+    for target in no_places.iter().map(|path| path.to_str().unwrap()) {
         Call::export(&db, &["t", "-o", target]).run().code(74);
     }
     assert_eq!(names(place.path()), ["file"]);

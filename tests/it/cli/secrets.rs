@@ -43,6 +43,7 @@ fn a_url_in_the_wrong_place_is_not_quoted() {
     let url = format!("postgresql://ann:{SECRET}@db.example.com/x");
     for args in [
         &["export", &url][..],
+        &["export", &format!("host=h password={SECRET}")],
         &["export", "t", "--jobs", &url],
         &["demo", &url],
         &[&url],

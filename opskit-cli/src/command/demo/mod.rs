@@ -6,7 +6,7 @@ mod sample;
 use crate::App;
 use crate::args::DemoArgs;
 use crate::exit::Stop;
-use crate::printer::Printer;
+use crate::printer::{Printer, Verbosity};
 use crate::{runtime, summary, units};
 use opskit_core::cancel::Cancel;
 use opskit_core::context::OpContext;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &DemoArgs, app: &App) -> Result<(), Stop> {
         copies: temporary.path().join("copies"),
     };
     let done = runtime::block_on(printer, async |cancel| {
-        Ok(Box::pin(demo(args, &places, printer, cancel)).await?)
+        Box::pin(demo(args, &places, printer, cancel)).await
     })?;
     let elapsed = started.elapsed();
     if printer.is_json() {
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &DemoArgs, app: &App) -> Result<(), Stop> {
         None => "The files are removed now; --keep DIR keeps them.".to_owned(),
     };
     let took = units::elapsed(elapsed);
-    printer.result(&format!("\n{kept} All of it took {took}.\n"))
+    say(printer, &format!("\n{kept} All of it took {took}.\n"))
 }
 
 /// Where the files are.
@@ -131,7 +131,7 @@ async fn demo(
         FileFormat::PgCopy(0),
     ))
     .await?;
-    let proof = prove(places, &report, &copies).await?;
+    let proof = proof::prove((&places.export, &report), (&places.copies, &copies)).await?;
     say(printer, &proof.to_string())?;
     sample.server.stop().await?;
     Ok(Done {
@@ -143,7 +143,7 @@ async fn demo(
 }
 
 fn say(printer: &Printer, text: &str) -> Result<(), Stop> {
-    if printer.is_json() {
+    if printer.is_json() || printer.verbosity() == Verbosity::Quiet {
         return Ok(());
     }
     printer.result(text)
@@ -159,18 +159,4 @@ async fn export(
     let sink = DirectorySink::create(target, format)?;
     let export = Box::pin(Export::open(ctx, url, request)).await?;
     Box::pin(export.run(ctx, Arc::new(sink))).await
-}
-
-/// Compares on a thread of its own, so that signals are seen meanwhile.
-async fn prove(
-    places: &Places,
-    report: &ExportReport,
-    copies: &ExportReport,
-) -> Result<Proof, Error> {
-    let (export, copies_dir) = (places.export.clone(), places.copies.clone());
-    let (report, copies) = (report.clone(), copies.clone());
-    let work = move || Proof::find((&export, &report), (&copies_dir, &copies));
-    tokio::task::spawn_blocking(work).await.map_err(|source| {
-        Error::new(ErrorKind::Internal, "the comparison stopped").with_source(source)
-    })?
 }

@@ -26,9 +26,19 @@ pub(crate) struct Proof {
 /// An export and the directory it is in.
 type Stored<'a> = (&'a Path, &'a ExportReport);
 
+/// Compares on a thread of its own, so that signals are seen meanwhile.
+pub(super) async fn prove(parquet: Stored<'_>, copies: Stored<'_>) -> Result<Proof, Error> {
+    let owned = |(directory, report): Stored<'_>| (directory.to_owned(), report.clone());
+    let (parquet, copies) = (owned(parquet), owned(copies));
+    let work = move || Proof::find((&parquet.0, &parquet.1), (&copies.0, &copies.1));
+    tokio::task::spawn_blocking(work).await.map_err(|source| {
+        Error::new(ErrorKind::Internal, "the comparison stopped").with_source(source)
+    })?
+}
+
 impl Proof {
     /// Compares an export to Parquet with one of the server's own bytes.
-    pub(super) fn find(parquet: Stored<'_>, copies: Stored<'_>) -> Result<Self, Error> {
+    fn find(parquet: Stored<'_>, copies: Stored<'_>) -> Result<Self, Error> {
         let mut proof = Self::default();
         let (found, wanted) = (&parquet.1.tables, &copies.1.tables);
         if found.len() != wanted.len() {

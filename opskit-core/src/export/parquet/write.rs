@@ -194,7 +194,11 @@ impl<W: Write + Send> ParquetWriter<W> {
 
     fn row_group_rows(&self) -> usize {
         let columns = self.schema.fields().len();
-        let many = if columns > MANY_COLUMNS { MANY_VALUES / columns } else { usize::MAX };
+        let many = if columns > MANY_COLUMNS {
+            MANY_VALUES / columns
+        } else {
+            usize::MAX
+        };
         self.options.row_group_rows.min(many)
     }
 
@@ -222,7 +226,11 @@ impl<W: Write + Send> ParquetWriter<W> {
 /// 150 KiB) and keeps it until the row group ends; where many columns would do so at once, none ends a
 /// page before its row group does, and they are compressed one after the other.
 fn page_bytes(columns: usize) -> usize {
-    if columns > MANY_COLUMNS { usize::MAX / 2 } else { 1 << 20 }
+    if columns > MANY_COLUMNS {
+        usize::MAX / 2
+    } else {
+        1 << 20
+    }
 }
 
 /// Dictionary, statistics and encoding of one leaf column, by a look at its first values.

@@ -3,7 +3,7 @@
 use super::plan::{ExportPlan, TablePlan};
 use super::report::SourceIdentity;
 use super::request::{ExportRequest, Selection};
-use super::settings::{BEGIN, apply, client_encoding, lock_timeout};
+use super::settings::{BEGIN, apply, bounded_wait, client_encoding};
 use crate::catalog::{
     Pattern, Relation, columns_from, columns_sql, heaps_from, heaps_sql, relations_by_pattern,
     relations_from, types_from, types_sql,
@@ -50,7 +50,7 @@ impl Leader {
         session
             .execute(
                 "cannot set the lock time-out",
-                lock_timeout(request.lock_timeout),
+                bounded_wait(request.lock_timeout, probe.server_version_num()),
             )
             .await?;
         lock(&mut session, &relations).await?;

@@ -57,6 +57,16 @@ pub(super) fn apply(client_encoding: &str, selection: &Selection) -> String {
     )
 }
 
+/// The statements with which the leader waits for locks: for so long, and not for longer than we live.
+/// They take no snapshot. Before version 14 the server only notices our end when the wait is over.
+pub(super) fn bounded_wait(timeout: Duration, server_version: u32) -> String {
+    let mut sql = lock_timeout(timeout);
+    if server_version >= 140_000 {
+        sql.push_str("; SET LOCAL client_connection_check_interval = 1000");
+    }
+    sql
+}
+
 /// The statement that bounds the wait for locks.
 pub(super) fn lock_timeout(timeout: Duration) -> String {
     format!("SET LOCAL lock_timeout = {}", timeout.as_millis())
