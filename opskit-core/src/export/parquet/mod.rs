@@ -9,6 +9,7 @@
 mod dictionary;
 mod read;
 mod side;
+mod wide;
 mod write;
 
 pub use read::ParquetPart;

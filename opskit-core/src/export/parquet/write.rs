@@ -1,5 +1,6 @@
 //! Batches into a Parquet file, in bounded memory.
 
+use super::wide::WideWriter;
 use super::{
     EXACT_KEY, EXACT_NONE, EXACT_SIDECAR, ROW_TYPE_KEY, VERSION, VERSION_KEY, dictionary,
     write_error,
@@ -21,8 +22,8 @@ use std::sync::Arc;
 
 /// From this many columns on, what each of them keeps for itself counts.
 const MANY_COLUMNS: usize = 128;
-/// Values in a row group of so many columns: each holds its levels until its page ends.
-const MANY_VALUES: usize = 8 << 20;
+/// A page, and a dictionary, at most.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// How a Parquet file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +97,7 @@ pub struct ParquetWriter<W: Write + Send> {
 enum State<W: Write + Send> {
     Waiting(W),
     Open(Box<ArrowWriter<W>>),
+    Wide(Box<WideWriter<W>>),
     Failed,
 }
 
@@ -130,10 +132,16 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// [`ErrorKind::Storage`] when the file below cannot be written; the writer is of no use then.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let limit = self.options.row_group_bytes;
-        let writer = self.open(Some(batch))?;
-        writer.write(batch).map_err(write_error)?;
-        if writer.in_progress_size().max(writer.memory_size()) >= limit {
-            writer.flush().map_err(write_error)?;
+        self.open(Some(batch))?;
+        match &mut self.state {
+            State::Open(writer) => {
+                writer.write(batch).map_err(write_error)?;
+                if writer.in_progress_size().max(writer.memory_size()) >= limit {
+                    writer.flush().map_err(write_error)?;
+                }
+            }
+            State::Wide(writer) => writer.write(batch)?,
+            State::Waiting(_) | State::Failed => return Err(failed()),
         }
         self.rows += batch.num_rows() as u64;
         Ok(())
@@ -145,43 +153,48 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// As [`Self::write`].
     pub fn finish(mut self) -> Result<(W, u64)> {
         self.open(None)?;
-        match std::mem::replace(&mut self.state, State::Failed) {
-            State::Open(writer) => {
-                let rows = self.rows;
-                writer
-                    .into_inner()
-                    .map(|file| (file, rows))
-                    .map_err(write_error)
-            }
-            State::Waiting(_) | State::Failed => Err(failed()),
-        }
+        let file = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Open(writer) => writer.into_inner().map_err(write_error)?,
+            State::Wide(writer) => writer.finish()?,
+            State::Waiting(_) | State::Failed => return Err(failed()),
+        };
+        Ok((file, self.rows))
     }
 
-    fn open(&mut self, first: Option<&RecordBatch>) -> Result<&mut ArrowWriter<W>> {
-        if let State::Waiting(_) = self.state {
-            let properties = self.properties(first)?;
-            if let State::Waiting(file) = std::mem::replace(&mut self.state, State::Failed) {
-                let writer = ArrowWriter::try_new(file, Arc::clone(&self.schema), Some(properties));
-                self.state = State::Open(Box::new(writer.map_err(write_error)?));
-            }
+    fn open(&mut self, first: Option<&RecordBatch>) -> Result<()> {
+        if !matches!(self.state, State::Waiting(_)) {
+            return Ok(());
         }
-        match &mut self.state {
-            State::Open(writer) => Ok(writer),
-            State::Waiting(_) | State::Failed => Err(failed()),
-        }
+        let properties = self.properties(first)?;
+        let State::Waiting(file) = std::mem::replace(&mut self.state, State::Failed) else {
+            return Err(failed());
+        };
+        self.state = if self.schema.fields().len() > MANY_COLUMNS {
+            // The encoded column and its buffers come on top of the batches.
+            let limit = self.options.row_group_bytes / 2;
+            State::Wide(Box::new(WideWriter::new(
+                file,
+                &self.schema,
+                properties,
+                limit,
+            )?))
+        } else {
+            let writer = ArrowWriter::try_new(file, Arc::clone(&self.schema), Some(properties));
+            State::Open(Box::new(writer.map_err(write_error)?))
+        };
+        Ok(())
     }
 
     fn properties(&self, first: Option<&RecordBatch>) -> Result<WriterProperties> {
         let descriptor = ArrowSchemaConverter::new()
             .convert(&self.schema)
             .map_err(write_error)?;
-        let page_bytes = page_bytes(descriptor.num_columns());
         let mut builder = WriterProperties::builder()
             .set_compression(compression(self.options.zstd_level)?)
             .set_created_by(concat!("opskit ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_max_row_group_row_count(Some(self.row_group_rows()))
-            .set_data_page_size_limit(page_bytes)
-            .set_dictionary_page_size_limit(page_bytes.min(1 << 20))
+            .set_max_row_group_row_count(Some(self.options.row_group_rows))
+            .set_data_page_size_limit(PAGE_BYTES)
+            .set_dictionary_page_size_limit(PAGE_BYTES)
             .set_dictionary_enabled(false)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_key_value_metadata(Some(self.metadata()?));
@@ -190,16 +203,6 @@ impl<W: Write + Send> ParquetWriter<W> {
             builder = leaf_properties(builder, column.path(), leaf);
         }
         Ok(builder.build())
-    }
-
-    fn row_group_rows(&self) -> usize {
-        let columns = self.schema.fields().len();
-        let many = if columns > MANY_COLUMNS {
-            MANY_VALUES / columns
-        } else {
-            usize::MAX
-        };
-        self.options.row_group_rows.min(many)
     }
 
     fn metadata(&self) -> Result<Vec<KeyValue>> {
@@ -219,17 +222,6 @@ impl<W: Write + Send> ParquetWriter<W> {
             .into_iter()
             .map(|(key, value)| KeyValue::new(key.to_owned(), value))
             .collect())
-    }
-}
-
-/// The size of a page. A column that ends its first page allocates what the compressor needs (about
-/// 150 KiB) and keeps it until the row group ends; where many columns would do so at once, none ends a
-/// page before its row group does, and they are compressed one after the other.
-fn page_bytes(columns: usize) -> usize {
-    if columns > MANY_COLUMNS {
-        usize::MAX / 2
-    } else {
-        1 << 20
     }
 }
 
