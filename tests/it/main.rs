@@ -1,5 +1,6 @@
 //! Integration tests on real servers, in one binary.
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
+mod exactness;
 mod house;
 mod scratch;

@@ -6,7 +6,9 @@
 //! next run sweeps.
 
 mod database;
+pub mod export;
 pub mod keeper;
+pub mod matrix;
 mod run;
 
 pub use database::{TestDb, database, database_with};
