@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 mod cli;
+mod exactness;
+mod fingerprints;
 mod fuzz_replay;
 mod house;
 mod scratch;
+mod tables;

@@ -56,8 +56,23 @@ impl TestDb {
     ///
     /// When a statement fails.
     pub async fn psql(&self, sql: &str) -> String {
-        let result = run(&self.url(), sql).await;
+        let result = self.try_psql(sql).await;
         result.unwrap_or_else(|e| panic!("{e}, in: {sql}"))
+    }
+
+    /// As [`Self::psql`], where a failure is part of the test.
+    ///
+    /// # Errors
+    ///
+    /// What the server said.
+    pub async fn try_psql(&self, sql: &str) -> Result<String, String> {
+        run(&self.url(), sql).await.map_err(|e| e.to_string())
+    }
+
+    /// Its URL, for another role; a scratch server trusts everyone who reaches its socket.
+    #[must_use]
+    pub fn url_for(&self, role: &str) -> String {
+        self.url().replace("user=postgres", &format!("user={role}"))
     }
 }
 

@@ -6,8 +6,11 @@
 //! next run sweeps.
 
 mod database;
+pub mod export;
 pub mod keeper;
+pub mod matrix;
 mod run;
+pub mod tables;
 
 pub use database::{TestDb, database, database_with};
 pub use run::{TestServer, helper, server};

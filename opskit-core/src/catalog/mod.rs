@@ -7,7 +7,7 @@ mod relations;
 mod types;
 
 pub use pattern::Pattern;
-pub use relations::{Relation, RelationKind, relations_by_pattern, relations_from};
+pub use relations::{Heap, Relation, RelationKind, relations_by_pattern, relations_from};
 pub(crate) use relations::{columns_from, columns_sql, heaps_from, heaps_sql};
 pub(crate) use types::{types_from, types_sql};
 

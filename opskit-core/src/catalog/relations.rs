@@ -2,9 +2,9 @@
 
 use super::{Pattern, TextRow, flag, number, text};
 use crate::error::{Error, ErrorKind, Result};
-use crate::export::plan::Heap;
 use crate::name::QualifiedName;
 use crate::pgtype::{ColumnType, Form, Leaf, Node, RowType, TypeCatalog, TypeName};
+use serde::{Deserialize, Serialize};
 
 /// Ranges of `ctid` are scanned without reading the rest from this version on.
 const TID_RANGE_VERSION: u32 = 140_000;
@@ -47,6 +47,21 @@ impl RelationKind {
     pub fn is_lockable(self) -> bool {
         matches!(self, Self::Table | Self::Partitioned)
     }
+}
+
+/// A heap that can be read, as the catalog tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heap {
+    /// The relation that holds the rows: the table itself or one of its partitions.
+    pub name: QualifiedName,
+    /// Its size in blocks. 0 where there are none to count (foreign tables, views).
+    pub blocks: u64,
+    /// The size of a block in bytes.
+    pub block_bytes: u64,
+    /// Whether rows have a `ctid` whose ranges the server can scan without reading the rest.
+    pub has_ranges: bool,
+    /// Whether children that inherit from it must be left out (`ONLY`).
+    pub only: bool,
 }
 
 /// A relation that a pattern found.

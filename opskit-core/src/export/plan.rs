@@ -1,26 +1,12 @@
 //! Cutting tables into parts. Pure: sizes in, `ctid` ranges out.
 
+use crate::catalog::Heap;
 use crate::name::QualifiedName;
 use serde::{Deserialize, Serialize};
 
 /// The size of a part unless told otherwise: small enough that the last parts end at about the same
 /// time, large enough that a part's file is worth opening.
 pub const DEFAULT_PART_BYTES: u64 = 128 << 20;
-
-/// A heap that can be read, as the catalog tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heap {
-    /// The relation that holds the rows: the table itself or one of its partitions.
-    pub name: QualifiedName,
-    /// Its size in blocks. 0 where there are none to count (foreign tables, views).
-    pub blocks: u64,
-    /// The size of a block in bytes.
-    pub block_bytes: u64,
-    /// Whether rows have a `ctid` whose ranges the server can scan without reading the rest.
-    pub has_ranges: bool,
-    /// Whether children that inherit from it must be left out (`ONLY`).
-    pub only: bool,
-}
 
 /// A range of heap blocks, half open. A missing bound is open, so that the first and last part hold
 /// whatever the size on disk did not tell.
@@ -76,7 +62,8 @@ pub struct Part {
 /// A table without any heap (a partitioned one without partitions) has no parts.
 ///
 /// ```
-/// use opskit_core::export::plan::{Heap, parts};
+/// use opskit_core::catalog::Heap;
+/// use opskit_core::export::plan::parts;
 /// use opskit_core::name::QualifiedName;
 /// let heap = Heap {
 ///     name: QualifiedName::new("public", "t"), blocks: 100, block_bytes: 8192, has_ranges: true, only: true,

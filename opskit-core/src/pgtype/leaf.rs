@@ -61,7 +61,7 @@ pub enum Leaf {
     Jsonb,
     /// Text in the client encoding; also enum labels.
     Text,
-    /// A version byte and text: `ltree` and its query types.
+    /// A version byte and text: `jsonpath`, `ltree` and its query types.
     VersionedText,
     /// `"char"`: one byte, where zero means empty.
     Char,
@@ -113,7 +113,7 @@ impl Leaf {
             "jsonb_send" => Self::Jsonb,
             "textsend" | "varcharsend" | "bpcharsend" | "namesend" | "unknownsend"
             | "citextsend" | "enum_send" | "pg_node_tree_send" => Self::Text,
-            "ltree_send" | "lquery_send" | "ltxtq_send" => Self::VersionedText,
+            "ltree_send" | "lquery_send" | "ltxtq_send" | "jsonpath_send" => Self::VersionedText,
             "charsend" => Self::Char,
             "byteasend" => Self::Bytea,
             "inet_send" => Self::Inet,

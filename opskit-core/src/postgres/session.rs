@@ -7,7 +7,9 @@ use crate::catalog::TextRow;
 use crate::error::{Error, ErrorKind, Result};
 use futures::TryStreamExt as _;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, ValueRef as _};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, Row as _, SqlSafeStr as _, ValueRef as _,
+};
 
 /// One connection that runs statements and reads answers as text.
 ///
@@ -56,6 +58,19 @@ impl Session {
     /// Runs statements whose answers do not matter.
     pub(crate) async fn execute(&mut self, doing: &str, sql: impl Into<String>) -> Result<()> {
         self.rows(doing, sql.into()).await.map(drop)
+    }
+
+    /// Has the server parse `sql`, and runs nothing. Text of the user's becomes part of our statements
+    /// only when it parses as one: a `;` in it could end the transaction that only reads.
+    pub(crate) async fn parse_one(&mut self, doing: &str, sql: String) -> Result<()> {
+        let work = async {
+            let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql).into_sql_str());
+            prepared
+                .await
+                .map(drop)
+                .map_err(|error| from_sqlx(doing, error))
+        };
+        self.cancel.guard(work).await
     }
 
     /// The first field of the first row.

@@ -88,9 +88,7 @@ impl<W: Write + Send> WideWriter<W> {
         }
         let mut group = self.file.next_row_group().map_err(write_error)?;
         for (at, column) in self.columns.iter().enumerate() {
-            column
-                .encode(at, &self.batches, &mut group)
-                .map_err(write_error)?;
+            column.encode(at, &self.batches, &mut group)?;
         }
         group.close().map_err(write_error)?;
         self.batches.clear();
@@ -120,16 +118,18 @@ impl ColumnEncoder {
         at: usize,
         batches: &[RecordBatch],
         group: &mut SerializedRowGroupWriter<'_, W>,
-    ) -> parquet::errors::Result<()> {
-        let mut leaves = self.factory.create_column_writers(0)?;
+    ) -> Result<()> {
+        let mut leaves = self.factory.create_column_writers(0).map_err(write_error)?;
         for batch in batches {
-            let values = compute_leaves(&self.field, batch.column(at))?;
+            let values = compute_leaves(&self.field, batch.column(at)).map_err(write_error)?;
             for (leaf, values) in leaves.iter_mut().zip(&values) {
-                leaf.write(values)?;
+                leaf.write(values).map_err(write_error)?;
             }
         }
-        leaves
-            .into_iter()
-            .try_for_each(|leaf| leaf.close()?.append_to_row_group(group))
+        for leaf in leaves {
+            let chunk = leaf.close().map_err(write_error)?;
+            chunk.append_to_row_group(group).map_err(write_error)?;
+        }
+        Ok(())
     }
 }

@@ -4,13 +4,14 @@ use super::plan::{ExportPlan, TablePlan};
 use super::report::SourceIdentity;
 use super::request::{ExportRequest, Selection};
 use super::settings::{BEGIN, apply, bounded_wait, client_encoding};
+use crate::catalog::Heap;
 use crate::catalog::{
     Pattern, Relation, columns_from, columns_sql, heaps_from, heaps_sql, relations_by_pattern,
     relations_from, types_from, types_sql,
 };
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::export::plan::{BlockRange, Heap, Part, parts};
+use crate::export::plan::{BlockRange, Part, parts};
 use crate::name::QualifiedName;
 use crate::pgtype::RowType;
 use crate::postgres::session::Session;
@@ -193,19 +194,16 @@ impl Leader {
     /// The columns of a query, as the server describes them, with the types' details.
     async fn plan_query(&mut self, sql: &str, probe: &mut WireConnection) -> Result<TablePlan> {
         let sql = sql.trim().trim_end_matches(';').to_owned();
+        let describe = format!("SELECT * FROM ({sql}\n) AS q LIMIT 0");
+        self.session
+            .parse_one("the query cannot be run", describe.clone())
+            .await
+            .map_err(with_query_hint)?;
         probe.execute(BEGIN).await?;
-        let described = probe
-            .query(&format!("SELECT * FROM ({sql}\n) AS q LIMIT 0"))
-            .await;
+        let described = probe.query(&describe).await;
         probe.execute("ROLLBACK").await?;
-        let described = described.map_err(|error| {
-            let error = error.while_doing("the query cannot be run");
-            match error.hint() {
-                Some(_) => error,
-                None => error
-                    .with_hint("It must be one SELECT, VALUES or TABLE command that only reads."),
-            }
-        })?;
+        let described = described
+            .map_err(|error| with_query_hint(error.while_doing("the query cannot be run")))?;
         let columns = described
             .into_iter()
             .next_back()
@@ -347,6 +345,13 @@ async fn lock(session: &mut Session, relations: &[Relation]) -> Result<()> {
             })?;
     }
     Ok(())
+}
+
+fn with_query_hint(error: Error) -> Error {
+    match error.hint() {
+        Some(_) => error,
+        None => error.with_hint("It must be one SELECT, VALUES or TABLE command that only reads."),
+    }
 }
 
 fn refuse_rewritten(rewritten: &[QualifiedName]) -> Result<()> {
