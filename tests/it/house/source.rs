@@ -28,12 +28,27 @@ impl Source {
     /// The code before the tests of this file: all of it for files that are tests.
     pub(super) fn code_before_tests(&self) -> String {
         let code = self.code();
-        let lines: Vec<_> = code.lines().collect();
-        let tests = lines
-            .windows(2)
-            .position(|pair| pair[0].trim() == "#[cfg(test)]" && pair[1].starts_with("mod "));
-        lines[..tests.unwrap_or(lines.len())].join("\n")
+        match tests_start(&code) {
+            Some(start) => code[..start].to_owned(),
+            None => code,
+        }
     }
+}
+
+/// Where the module of tests starts; attributes may stand between its condition and its name.
+fn tests_start(code: &str) -> Option<usize> {
+    code.match_indices("#[cfg(test)]\n")
+        .map(|(at, _)| at)
+        .find(|at| {
+            let mut rest = code[*at..].trim_start();
+            while let Some(attribute) = rest.strip_prefix("#[") {
+                rest = attribute
+                    .split_once("]\n")
+                    .map_or("", |(_, after)| after)
+                    .trim_start();
+            }
+            rest.starts_with("mod ")
+        })
 }
 
 /// The root of the workspace.
@@ -163,5 +178,12 @@ fn only_code_is_left() {
         "a( ) b d<'e>(r) f"
     );
     let source = Source::planted("a.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n}\n");
-    assert_eq!(source.code_before_tests(), "fn a() {}");
+    assert_eq!(source.code_before_tests(), "fn a() {}\n");
+    let source = Source::planted(
+        "a.rs",
+        "fn a() {}\n#[cfg(test)]\n#[expect(x)]\nmod tests {\n}\n",
+    );
+    assert_eq!(source.code_before_tests(), "fn a() {}\n");
+    let source = Source::planted("a.rs", "#[cfg(test)]\nfn a() {}\n");
+    assert_eq!(source.code_before_tests(), source.text);
 }

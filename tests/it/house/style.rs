@@ -17,7 +17,8 @@ pub(super) fn offences(source: &Source) -> Vec<String> {
     let path = source.path.as_str();
     let code = source.code();
     let before_tests = source.code_before_tests();
-    let is_test = path.starts_with("tests/");
+    let is_test =
+        path.starts_with("tests/") || path.starts_with("benches/") || path.ends_with("/tests.rs");
     let may_be_unchecked = path == "opskit-core/src/export/decode.rs"
         || path.starts_with("opskit-core/src/export/decode/");
     let may_ask_sqlx = is_test || path.starts_with("opskit-core/src/postgres/");

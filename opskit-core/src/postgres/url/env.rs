@@ -104,10 +104,10 @@ mod tests {
     #[test]
     fn finds_the_account_by_its_number() {
         let passwd =
-            "root:x:0:0:root:/root:/bin/sh\n\nbroken\nann:x:1000:1000:Ann:/home/ann:/bin/sh\n";
+            "root:x:0:0:root:/:/bin/sh\n\nbroken\nann:x:1000:1000:Ann:/people/ann:/bin/sh\n";
         let ann = Account::find(passwd, 1000);
         assert_eq!(ann.name.as_deref(), Some("ann"));
-        assert_eq!(ann.home, Some(PathBuf::from("/home/ann")));
+        assert_eq!(ann.home, Some(PathBuf::from("/people/ann")));
         assert!(Account::find(passwd, 7).name.is_none());
     }
 

@@ -1,3 +1,5 @@
+//! Connection strings, as libpq reads them.
+
 use super::*;
 use std::os::unix::fs::PermissionsExt as _;
 
