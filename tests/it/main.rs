@@ -6,4 +6,5 @@ mod faults;
 mod fingerprints;
 mod house;
 mod scratch;
+mod sinks;
 mod tables;

@@ -1,1 +1,3 @@
 //! Conformance suites and test doubles.
+
+pub mod sink;
