@@ -3,8 +3,10 @@
 
 mod cli;
 mod exactness;
+mod faults;
 mod fingerprints;
 mod fuzz_replay;
 mod house;
 mod scratch;
+mod sinks;
 mod tables;

@@ -1,3 +1,4 @@
 //! Conformance suites and test doubles.
 
 pub mod fuzz;
+pub mod sink;

@@ -10,13 +10,14 @@ pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 /// Settings that make values come out one way, and let a long read finish. Those that a server does not
 /// know are left out.
-const SETTINGS: [(&str, &str); 15] = [
+const SETTINGS: [(&str, &str); 16] = [
     // Values.
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
     ("TimeZone", "UTC"),
     ("bytea_output", "hex"),
     ("extra_float_digits", "3"),
+    ("quote_all_identifiers", "off"),
     // A role that row-level security would filter gets an error instead of fewer rows.
     ("row_security", "off"),
     // A read may take hours; the user's limits are for the application.
