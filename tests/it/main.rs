@@ -1,10 +1,13 @@
 //! Integration tests on real servers, in one binary.
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+#![expect(clippy::print_stdout, reason = "tests tell what they saw and skipped")]
 
 mod exactness;
 mod faults;
 mod fingerprints;
 mod house;
+mod memory;
 mod scratch;
 mod sinks;
 mod tables;
+mod wire;
