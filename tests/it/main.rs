@@ -1,5 +1,6 @@
 //! Integration tests on real servers, in one binary.
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+#![expect(clippy::print_stdout, reason = "tests tell what they saw and skipped")]
 
 mod cli;
 mod exactness;
@@ -7,6 +8,8 @@ mod faults;
 mod fingerprints;
 mod fuzz_replay;
 mod house;
+mod memory;
 mod scratch;
 mod sinks;
 mod tables;
+mod wire;

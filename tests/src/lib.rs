@@ -11,6 +11,7 @@ pub mod keeper;
 pub mod matrix;
 mod run;
 pub mod tables;
+pub mod tls;
 
 pub use database::{TestDb, database, database_with};
 pub use run::{TestServer, helper, server};
