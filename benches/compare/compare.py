@@ -158,7 +158,7 @@ class Course:
         return {name: report.Line.of(name, runs, self.sizes[name]) for name, runs in self.samples.items()}
 
     def _run(self, rival: Rival) -> tuple[Sample, Path]:
-        out = self.folder / "out.parquet"
+        out = self.folder / "out"
         remove(out)
         os.sync()
         try:
