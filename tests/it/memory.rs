@@ -51,7 +51,7 @@ async fn memory_of_a_long_table() {
 
 #[tokio::test]
 async fn memory_of_a_wide_table() {
-    let rows = rows(6_000, 60_000);
+    let rows = rows(16_000, 60_000);
     let db = database().await;
     db.psql(&format!(
         "do $$ begin execute (select 'create table ints as select ' || string_agg(format('(i * %s) %% 100003 as c%s', n, n), ',') || ' from generate_series(1, {rows}) i' \

@@ -264,7 +264,7 @@ fn extensions() -> Vec<Case> {
         f("citext", &["", "MiXed", "\u{c9}"]).extension("citext"),
         f("isbn13", &["978-0-393-04002-9"]).extension("isn").text(),
         f("seg", &["1.5 .. 2.50", "<3"]).extension("seg").text(),
-        f("cube", &["(1,2,3)", "(0),(1)"]).extension("cube"),
+        f("cube", &["(1,2,3)", "(0),(1)"]).extension("cube").since(140_000),
         f("lo", &["4294967295", "0"]).extension("lo"),
         f("query_int", &["1&(2|3)"]).extension("intarray").text(),
     ]
