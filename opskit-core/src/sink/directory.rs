@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The name of the manifest.
 const MANIFEST: &str = "manifest.json";
@@ -34,11 +35,11 @@ const MANIFEST: &str = "manifest.json";
 #[derive(Debug)]
 pub struct DirectorySink {
     target: PathBuf,
-    staging: Staging,
+    staging: Arc<Staging>,
     format: FileFormat,
 }
 
-/// The temporary directory; removed when dropped, unless it was renamed.
+/// The temporary directory; removed when the last that writes into it is dropped, unless it was renamed.
 #[derive(Debug)]
 struct Staging(PathBuf);
 
@@ -75,7 +76,7 @@ impl DirectorySink {
         })?;
         Ok(Self {
             target,
-            staging: Staging(staging),
+            staging: Arc::new(Staging(staging)),
             format,
         })
     }
@@ -129,7 +130,11 @@ impl BackupSink for DirectorySink {
             IpcLayout::File,
             open_side,
         )?;
-        Ok(Box::new(DirectoryPart { files, names }))
+        Ok(Box::new(DirectoryPart {
+            files,
+            names,
+            _staging: Arc::clone(&self.staging),
+        }))
     }
 
     async fn put_object(&self, name: &str, bytes: &[u8]) -> Result<StoredObject> {
@@ -161,6 +166,8 @@ impl BackupSink for DirectorySink {
 struct DirectoryPart {
     files: PartFiles<BufWriter<File>>,
     names: [String; 2],
+    /// A writer may outlive its sink for a moment, on its thread; what it writes must still go away.
+    _staging: Arc<Staging>,
 }
 
 #[async_trait]

@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What to do when the file exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Existing {
 #[derive(Debug)]
 pub struct FileSink {
     target: PathBuf,
-    staging: PathBuf,
+    staging: Arc<Staging>,
     format: FileFormat,
     existing: Existing,
 }
@@ -60,7 +60,7 @@ impl FileSink {
             )
         })?;
         let staging = format!(".{}.partial-{}", name.to_string_lossy(), random_suffix());
-        let staging = target.with_file_name(staging);
+        let staging = Arc::new(Staging(target.with_file_name(staging)));
         Ok(Self {
             target,
             staging,
@@ -84,11 +84,15 @@ fn side_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-impl Drop for FileSink {
+/// The temporary file; removed, with its side file, when the last that writes it is dropped.
+#[derive(Debug)]
+struct Staging(PathBuf);
+
+impl Drop for Staging {
     fn drop(&mut self) {
         // After a rename there is nothing to remove.
-        let _ = std::fs::remove_file(&self.staging);
-        let _ = std::fs::remove_file(side_of(&self.staging));
+        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_file(side_of(&self.0));
     }
 }
 
@@ -100,11 +104,11 @@ impl BackupSink for FileSink {
 
     async fn open_part(&self, header: PartHeader) -> Result<Box<dyn PartWriter>> {
         only_part(&header)?;
-        let side = side_of(&self.staging);
+        let side = side_of(&self.staging.0);
         let _ = std::fs::remove_file(&side);
         let open_side = Box::new(move || create_file(&side));
         let files = PartFiles::new(
-            create_file(&self.staging)?,
+            create_file(&self.staging.0)?,
             &header,
             self.format,
             IpcLayout::File,
@@ -115,6 +119,7 @@ impl BackupSink for FileSink {
             files,
             side_name: format!("{name}.exact"),
             name,
+            _staging: Arc::clone(&self.staging),
         }))
     }
 
@@ -124,13 +129,13 @@ impl BackupSink for FileSink {
 
     async fn commit(&self, _manifest: &[u8]) -> Result<()> {
         // The side file first: the main file is the one that readers look for.
-        let side = side_of(&self.staging);
+        let side = side_of(&self.staging.0);
         if side.exists() {
             self.publish(&side, &side_of(&self.target))?;
         } else if self.existing == Existing::Replace {
             let _ = std::fs::remove_file(side_of(&self.target));
         }
-        self.publish(&self.staging, &self.target)
+        self.publish(&self.staging.0, &self.target)
     }
 }
 
@@ -139,6 +144,8 @@ struct FilePart {
     files: PartFiles<BufWriter<File>>,
     name: String,
     side_name: String,
+    /// A writer may outlive its sink for a moment, on its thread; what it writes must still go away.
+    _staging: Arc<Staging>,
 }
 
 #[async_trait]
