@@ -62,6 +62,7 @@ fn column(name: &str, node: Node) -> ColumnType {
         sql_type: node.id.name.name.clone(),
         node,
         as_text: false,
+        by_output: false,
         not_null: false,
         generated: false,
         enum_labels: Vec::new(),

@@ -108,6 +108,25 @@ fn redact(text: &str) -> String {
             None => after,
         };
     }
+    without_passwords(&(out + rest))
+}
+
+/// Blanks out what follows `password=`, with or without blanks around the sign.
+fn without_passwords(text: &str) -> String {
+    const KEY: &str = "password";
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.to_ascii_lowercase().find(KEY) {
+        let (before, after) = rest.split_at(at + KEY.len());
+        out.push_str(before);
+        rest = after;
+        let value = after.trim_start().strip_prefix('=').map(str::trim_start);
+        if let Some(value) = value {
+            out.push_str("=***");
+            let end = value.find(char::is_whitespace).unwrap_or(value.len());
+            rest = &value[end..];
+        }
+    }
     out + rest
 }
 
@@ -147,6 +166,10 @@ mod tests {
         assert_eq!(
             redact(text),
             "unexpected argument 'postgres://***@h/db' found, see https://x.org"
+        );
+        assert_eq!(
+            redact("unknown 'host=h Password = pw x=1', password"),
+            "unknown 'host=h Password=*** x=1', password"
         );
     }
 }

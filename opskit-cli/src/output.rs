@@ -126,6 +126,10 @@ fn place(output: Option<&Path>, now: OffsetDateTime) -> Result<Place, Error> {
             "Give a file, a directory, or - for standard output.",
         )),
         Some(path) if path.is_dir() => Ok(Place::Directory(dated(path, now))),
+        // A slash at the end says directory.
+        Some(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            Ok(Place::Directory(path.components().collect()))
+        }
         Some(path) if format_of(path).is_some() => Ok(Place::File(path.to_owned())),
         Some(path) => Ok(Place::Directory(path.to_owned())),
     }

@@ -5,7 +5,9 @@ use crate::environment::Environment;
 use crate::exit::Stop;
 use opskit_core::{Error, ErrorKind};
 use serde::Serialize;
+use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write, stderr, stdout};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -152,7 +154,13 @@ impl Printer {
     /// Standard output as a stream of data.
     pub(crate) fn data(&self) -> impl Write + Send + 'static {
         // Below is a line buffer, which would look at every byte.
-        BufWriter::with_capacity(256 << 10, Data(Arc::clone(&self.pipe_broke)))
+        let data = Data {
+            // Through a file of its own: the standard library takes a descriptor that cannot be written
+            // for one that swallows everything.
+            file: stdout().as_fd().try_clone_to_owned().map(File::from),
+            pipe_broke: Arc::clone(&self.pipe_broke),
+        };
+        BufWriter::with_capacity(256 << 10, data)
     }
 
     /// Whether the stream of data ended because nobody reads it.
@@ -184,14 +192,21 @@ fn stdout_failed(source: std::io::Error) -> Stop {
 
 /// Standard output, which remembers whether it was closed.
 #[derive(Debug)]
-struct Data(Arc<AtomicBool>);
+struct Data {
+    file: std::io::Result<File>,
+    pipe_broke: Arc<AtomicBool>,
+}
 
 impl Data {
+    fn file(&self) -> std::io::Result<&File> {
+        self.file.as_ref().map_err(|error| error.kind().into())
+    }
+
     fn watch<T>(&self, result: std::io::Result<T>) -> std::io::Result<T> {
         if let Err(error) = &result
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
-            self.0.store(true, Ordering::Relaxed);
+            self.pipe_broke.store(true, Ordering::Relaxed);
         }
         result
     }
@@ -199,12 +214,12 @@ impl Data {
 
 impl Write for Data {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = stdout().write(bytes);
+        let written = self.file().and_then(|mut file| file.write(bytes));
         self.watch(written)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        let flushed = stdout().flush();
+        let flushed = self.file().and_then(|mut file| file.flush());
         self.watch(flushed)
     }
 }

@@ -50,5 +50,9 @@ impl ExportArgs {
 }
 
 fn looks_like_a_database(pattern: &str) -> bool {
-    pattern.contains("://") || pattern.contains("password=")
+    let text: String = pattern.split_whitespace().collect();
+    let text = text.to_ascii_lowercase();
+    ["://", "password=", "postgres:", "postgresql:"]
+        .iter()
+        .any(|sign| text.contains(sign))
 }

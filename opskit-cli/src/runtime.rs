@@ -49,9 +49,29 @@ async fn drain() {
     }
 }
 
+/// Whether the process was started with SIGHUP ignored, as `nohup` does.
+fn hang_up_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    mask.is_some_and(|mask| mask & 1 != 0)
+}
+
+async fn hung_up(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// A terminal that goes away; none where `nohup` asked to live on.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
@@ -64,6 +84,11 @@ impl Signals {
         Ok(Self {
             interrupt: install(SignalKind::interrupt())?,
             terminate: install(SignalKind::terminate())?,
+            hang_up: if hang_up_is_ignored() {
+                None
+            } else {
+                Some(install(SignalKind::hangup())?)
+            },
         })
     }
 
@@ -71,6 +96,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            () = hung_up(self.hang_up.as_mut()) => {}
         }
     }
 

@@ -234,7 +234,6 @@ pub(crate) fn storage(doing: impl Into<String>, source: std::io::Error) -> Error
                 "Free some space or choose another destination, then run it again; nothing was left behind.",
             ),
         ),
-        Io::NotFound => (ErrorKind::NotFound, None),
         _ => (ErrorKind::Storage, None),
     };
     let error = Error::new(kind, doing).with_source(source);

@@ -9,6 +9,7 @@ mod fingerprints;
 mod fuzz_replay;
 mod house;
 mod memory;
+mod regressions;
 mod scratch;
 mod sinks;
 mod tables;

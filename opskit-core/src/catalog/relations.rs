@@ -45,7 +45,8 @@ impl RelationKind {
     /// Whether `LOCK TABLE` takes it.
     #[must_use]
     pub fn is_lockable(self) -> bool {
-        matches!(self, Self::Table | Self::Partitioned)
+        // Locking a view locks the tables below it.
+        matches!(self, Self::Table | Self::Partitioned | Self::View)
     }
 }
 
@@ -127,11 +128,15 @@ pub fn relations_from(rows: &[TextRow]) -> Result<Vec<Relation>> {
         .collect()
 }
 
-/// The query for the heaps below a relation: itself, or the leaves of a partitioned table. Their last
+/// The query for the heaps below a relation: itself, or the leaves of a partitioned table, as the
+/// snapshot has them (`pg_partition_tree` would tell what is attached now). Their last
 /// column says whether the heap is still the one that the snapshot knows.
 pub(crate) fn heaps_sql(relation: u32) -> String {
     format!(
-        "select n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \
+        "with recursive tree(oid) as (select {relation}::pg_catalog.oid union all \
+           select i.inhrelid from tree join pg_catalog.pg_class p on p.oid = tree.oid and p.relkind = 'p' \
+             join pg_catalog.pg_inherits i on i.inhparent = tree.oid) \
+         select n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \
            case when c.relkind in ('r','m') then (pg_catalog.pg_relation_size(c.oid) / b.bytes)::pg_catalog.text else '0' end, \
            b.bytes::pg_catalog.text, \
            (c.relkind in ('r','m') and a.amname is not distinct from 'heap')::pg_catalog.text, \
@@ -140,8 +145,7 @@ pub(crate) fn heaps_sql(relation: u32) -> String {
          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
            left join pg_catalog.pg_am a on a.oid = c.relam \
            cross join (select pg_catalog.current_setting('block_size')::pg_catalog.int8) b(bytes) \
-         where c.oid in (select {relation}::pg_catalog.oid where not exists (select from pg_catalog.pg_partition_tree({relation})) \
-             union select t.relid from pg_catalog.pg_partition_tree({relation}) t where t.isleaf) \
+         where c.oid in (select oid from tree) \
            and c.relkind <> 'p' order by 1, 2"
     )
 }
@@ -194,6 +198,7 @@ pub(crate) fn columns_from(rows: &[TextRow], types: &TypeCatalog) -> Result<RowT
             name: text(row, 0)?.to_owned(),
             sql_type: text(row, 3)?.to_owned(),
             as_text: node.is_none(),
+            by_output: node.is_none() && !types.has_own_cast(number(row, 1)?)?,
             node: node.unwrap_or_else(text_node),
             not_null: flag(row, 4)?,
             generated: flag(row, 5)?,

@@ -247,6 +247,7 @@ mod tests {
             sql_type: "integer[]".into(),
             node: array,
             as_text: false,
+            by_output: false,
             not_null: false,
             generated: false,
             enum_labels: Vec::new(),

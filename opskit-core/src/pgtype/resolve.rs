@@ -69,6 +69,17 @@ impl TypeCatalog {
         })
     }
 
+    /// Whether nobody but the server can say what `::text` of this type gives: its own base types, which
+    /// no user owns, and domains, whose casts are ignored.
+    pub(crate) fn has_own_cast(&self, oid: u32) -> Result<bool> {
+        let info = self.get(oid)?;
+        Ok(match info.kind {
+            TypeKind::Domain(..) => true,
+            TypeKind::Base => info.name.schema == "pg_catalog",
+            _ => false,
+        })
+    }
+
     /// Resolves a type with its modifier. `None` when its values must be read as text, because they or
     /// something inside them have no portable binary form.
     pub fn resolve(&self, oid: u32, modifier: i32) -> Result<Option<Node>> {

@@ -18,6 +18,10 @@ pub struct ColumnType {
     pub node: Node,
     /// Whether the value is read as `column::text`, because it has no portable binary form.
     pub as_text: bool,
+    /// Whether that text is made by the output function of the type. A cast would do for the server's own
+    /// types only: for a type of a user's, its owner can make one that gives another text.
+    #[serde(default)]
+    pub by_output: bool,
     /// Whether the column is declared NOT NULL.
     pub not_null: bool,
     /// Whether the column is generated, so that a restore must not write it.
@@ -50,10 +54,13 @@ impl RowType {
     pub fn select_list_from(&self, source: impl Fn(usize, &ColumnType) -> String) -> String {
         let columns = self.columns.iter().enumerate().map(|(index, column)| {
             let expression = source(index, column);
-            if column.as_text {
-                format!("{expression}::pg_catalog.text")
-            } else {
-                expression
+            match (column.as_text, column.by_output) {
+                (false, _) => expression,
+                (true, false) => format!("{expression}::pg_catalog.text"),
+                // `concat` uses output functions, and makes NULL an empty text.
+                (true, true) => format!(
+                    "CASE WHEN pg_catalog.num_nonnulls({expression}) = 1 THEN pg_catalog.concat({expression}) END"
+                ),
             }
         });
         columns.collect::<Vec<_>>().join(", ")
@@ -122,6 +129,7 @@ mod tests {
                 form: Form::Leaf(Leaf::Int4),
             },
             as_text: false,
+            by_output: false,
             not_null: false,
             generated: false,
             enum_labels: Vec::new(),

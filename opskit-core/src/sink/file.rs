@@ -50,8 +50,11 @@ impl FileSink {
         existing: Existing,
     ) -> Result<Self> {
         let target = target.into();
-        if existing == Existing::Refuse && target.symlink_metadata().is_ok() {
-            return Err(exists(&target));
+        // The side file of another run would be taken for ours.
+        for path in [target.clone(), side_of(&target)] {
+            if existing == Existing::Refuse && path.symlink_metadata().is_ok() {
+                return Err(exists(&path));
+            }
         }
         let name = target.file_name().ok_or_else(|| {
             Error::new(

@@ -19,7 +19,7 @@ pub enum FileFormat {
     PgCopy(i32),
     /// Arrow IPC, with a side file as for Parquet.
     Arrow(Exactness),
-    /// The server's own CSV, with a header line in the first part.
+    /// The server's own CSV, with a header line in each part.
     Csv,
     /// One JSON document per line.
     JsonLines,

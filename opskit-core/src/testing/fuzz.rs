@@ -197,6 +197,7 @@ fn column(name: &str, node: Node) -> ColumnType {
         sql_type: "t".to_owned(),
         node,
         as_text: false,
+        by_output: false,
         not_null: false,
         generated: false,
         enum_labels: Vec::new(),

@@ -111,6 +111,7 @@ fn row_type() -> RowType {
             sql_type: "integer".into(),
             node,
             as_text: false,
+            by_output: false,
             not_null: false,
             generated: false,
             enum_labels: Vec::new(),

@@ -7,6 +7,7 @@ use super::frames::TRAILER;
 use super::{ExactBatch, ExactValue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pgtype::RowType;
+use arrow::array::Array as _;
 use column::{ColumnEncoder, encoder};
 
 /// Encodes batches as the stream of `COPY … FROM STDIN (FORMAT binary)`: the inverse of
@@ -61,6 +62,11 @@ impl RowEncoder {
             for (at, column) in columns.iter().enumerate() {
                 let place = (self.rows + row as u64, at as u16);
                 if let Some(value) = aside.next_if(|value| (value.row, value.column) == place) {
+                    if exact.batch.column(at).is_valid(row) {
+                        return Err(damaged(
+                            "the side file has a value for a place that holds one already",
+                        ));
+                    }
                     out.extend((value.bytes.len() as i32).to_be_bytes());
                     out.extend(&value.bytes);
                     continue;

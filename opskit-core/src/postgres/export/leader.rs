@@ -16,7 +16,7 @@ use crate::name::QualifiedName;
 use crate::pgtype::RowType;
 use crate::postgres::session::Session;
 use crate::postgres::url::DatabaseUrl;
-use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
+use crate::postgres::wire::{Column, WireConnection, refuse_transaction_pooler};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ use std::sync::Arc;
 pub(super) struct Leader {
     session: Session,
     relations: Vec<Relation>,
+    /// The columns of a query, as the server describes them.
+    columns: Vec<Column>,
     pub(super) snapshot_id: String,
     pub(super) source: SourceIdentity,
     pub(super) client_encoding: &'static str,
@@ -45,16 +47,17 @@ impl Leader {
             Selection::Tables(patterns) => find(&mut session, patterns).await?,
             Selection::Query(_) => Vec::new(),
         };
+        let describe = request.selection.describe();
+        check_query(&mut session, describe.as_ref()).await?;
+        let wait = bounded_wait(request.lock_timeout, probe.server_version_num());
         session
-            .execute("cannot start the transaction", BEGIN)
-            .await?;
-        session
-            .execute(
-                "cannot set the lock time-out",
-                bounded_wait(request.lock_timeout, probe.server_version_num()),
-            )
+            .execute("cannot start the transaction", format!("{BEGIN}; {wait}"))
             .await?;
         lock(&mut session, &relations).await?;
+        let columns = match &describe {
+            Some(describe) => describe_query(probe, &wait, describe).await?,
+            None => Vec::new(),
+        };
         // From here on there is a snapshot.
         let snapshot_id = session
             .value(
@@ -62,12 +65,10 @@ impl Leader {
                 "SELECT pg_catalog.pg_export_snapshot()",
             )
             .await?;
-        let encoding = session
-            .value(
-                "cannot read the encoding",
-                "SELECT pg_catalog.getdatabaseencoding()",
-            )
-            .await?;
+        let encoding = probe
+            .parameter("server_encoding")
+            .unwrap_or_default()
+            .to_owned();
         let client_encoding = client_encoding(&encoding);
         session
             .execute(
@@ -75,6 +76,9 @@ impl Leader {
                 apply(client_encoding, &request.selection),
             )
             .await?;
+        if let Some(describe) = describe {
+            take_locks_over(&mut session, probe, describe).await?;
+        }
         let snapshot = session
             .value(
                 "cannot read the snapshot",
@@ -90,6 +94,7 @@ impl Leader {
         Ok(Self {
             session,
             relations,
+            columns,
             snapshot_id,
             source,
             client_encoding,
@@ -97,17 +102,13 @@ impl Leader {
     }
 
     /// What will be read, as the snapshot has it.
-    pub(super) async fn plan(
-        &mut self,
-        request: &ExportRequest,
-        probe: &mut WireConnection,
-    ) -> Result<ExportPlan> {
+    pub(super) async fn plan(&mut self, request: &ExportRequest) -> Result<ExportPlan> {
         let mut plan = ExportPlan {
             tables: Vec::new(),
             warnings: Vec::new(),
         };
-        if let Selection::Query(sql) = &request.selection {
-            plan.tables.push(self.plan_query(sql, probe).await?);
+        if let Some(sql) = request.selection.query() {
+            plan.tables.push(self.plan_query(sql).await?);
             return Ok(plan);
         }
         for at in 0..self.relations.len() {
@@ -191,24 +192,8 @@ impl Leader {
         types_from(&self.session.rows("cannot read the types", sql).await?)
     }
 
-    /// The columns of a query, as the server describes them, with the types' details.
-    async fn plan_query(&mut self, sql: &str, probe: &mut WireConnection) -> Result<TablePlan> {
-        let sql = sql.trim().trim_end_matches(';').to_owned();
-        let describe = format!("SELECT * FROM ({sql}\n) AS q LIMIT 0");
-        self.session
-            .parse_one("the query cannot be run", describe.clone())
-            .await
-            .map_err(with_query_hint)?;
-        probe.execute(BEGIN).await?;
-        let described = probe.query(&describe).await;
-        probe.execute("ROLLBACK").await?;
-        let described = described
-            .map_err(|error| with_query_hint(error.while_doing("the query cannot be run")))?;
-        let columns = described
-            .into_iter()
-            .next_back()
-            .map(|set| set.columns)
-            .unwrap_or_default();
+    async fn plan_query(&mut self, sql: &str) -> Result<TablePlan> {
+        let columns = self.columns.clone();
         let types = self
             .types(columns.iter().map(|column| column.type_oid).collect())
             .await?;
@@ -246,7 +231,7 @@ impl Leader {
             name,
             row_type: Arc::new(columns_from(&rows, &types)?),
             parts: vec![part],
-            query: Some(sql),
+            query: Some(sql.to_owned()),
         })
     }
 
@@ -291,6 +276,43 @@ impl Leader {
     pub(super) async fn close(self) {
         self.session.close().await;
     }
+}
+
+/// Runs the query for no rows, on a connection of its own and in a transaction that stays open. That locks
+/// all that the query reads, before the leader has its snapshot; tells the columns, too.
+async fn describe_query(
+    probe: &mut WireConnection,
+    wait: &str,
+    describe: &str,
+) -> Result<Vec<Column>> {
+    probe.execute(&format!("{BEGIN}; {wait}")).await?;
+    let described = probe.query(describe).await;
+    let described =
+        described.map_err(|error| with_query_hint(error.while_doing("the query cannot be run")))?;
+    let set = described.into_iter().next_back();
+    Ok(set.map(|set| set.columns).unwrap_or_default())
+}
+
+/// A query must parse as one statement before it becomes part of ours.
+async fn check_query(session: &mut Session, describe: Option<&String>) -> Result<()> {
+    match describe {
+        Some(describe) => {
+            let parsed = session.parse_one("the query cannot be run", describe.clone());
+            parsed.await.map_err(with_query_hint)
+        }
+        None => Ok(()),
+    }
+}
+
+/// The leader takes the locks of the query that the other connection held until now.
+async fn take_locks_over(
+    session: &mut Session,
+    probe: &mut WireConnection,
+    describe: String,
+) -> Result<()> {
+    let taken = session.execute("the query cannot be run", describe);
+    taken.await.map_err(with_query_hint)?;
+    probe.execute("ROLLBACK").await
 }
 
 /// The relations that the patterns find, each once; partitions whose table is found too stand under it.

@@ -188,7 +188,7 @@ struct Stage {
 enum StageKind {
     Batches(Box<Decoder>),
     Frames(FrameScanner, Fingerprinter),
-    Csv(CsvCounter, u64),
+    Csv(CsvCounter),
     JsonLines(JsonLines, Vec<u8>),
 }
 
@@ -201,8 +201,7 @@ impl Stage {
                 FrameScanner::new(row_type.columns.len()),
                 Fingerprinter::new(row_type),
             ),
-            // The first part has a header line, which is no row.
-            RowForm::Csv => StageKind::Csv(CsvCounter::default(), u64::from(job.header.part == 0)),
+            RowForm::Csv => StageKind::Csv(CsvCounter::default()),
             RowForm::JsonLines => StageKind::JsonLines(JsonLines::default(), Vec::new()),
         };
         Self { writer, kind }
@@ -212,7 +211,8 @@ impl Stage {
         match &self.kind {
             StageKind::Batches(decoder) => decoder.rows(),
             StageKind::Frames(scanner, _) => scanner.rows(),
-            StageKind::Csv(counter, header) => counter.records().saturating_sub(*header),
+            // The header is no row.
+            StageKind::Csv(counter) => counter.records().saturating_sub(1),
             StageKind::JsonLines(lines, _) => lines.rows(),
         }
     }
@@ -234,7 +234,7 @@ impl Stage {
                 scanner.push(bytes, fingerprinter)?;
                 self.writer.write(Rows::Bytes(bytes)).await
             }
-            StageKind::Csv(counter, _) => {
+            StageKind::Csv(counter) => {
                 counter.push(bytes);
                 self.writer.write(Rows::Bytes(bytes)).await
             }

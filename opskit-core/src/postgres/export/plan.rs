@@ -57,16 +57,14 @@ impl TablePlan {
             RowForm::Batches | RowForm::Frames => {
                 format!("COPY ({}) TO STDOUT (FORMAT binary)", self.select(part))
             }
-            RowForm::Csv => {
-                let header = if part.number == 0 { ", HEADER" } else { "" };
-                format!(
-                    "COPY ({}) TO STDOUT (FORMAT csv{header})",
-                    self.raw_select(part)
-                )
-            }
+            // Every part has the header: readers of many files expect it in each.
+            RowForm::Csv => format!(
+                "COPY ({}\n) TO STDOUT (FORMAT csv, HEADER)",
+                self.raw_select(part)
+            ),
             RowForm::JsonLines => {
                 format!(
-                    "COPY (SELECT pg_catalog.to_json(r) FROM ({}) r) TO STDOUT",
+                    "COPY (SELECT pg_catalog.to_json(r.*) FROM ({}\n) r) TO STDOUT",
                     self.raw_select(part)
                 )
             }

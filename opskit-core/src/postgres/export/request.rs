@@ -16,6 +16,23 @@ pub enum Selection {
     Query(String),
 }
 
+impl Selection {
+    /// The query, without what may stand behind it.
+    pub(super) fn query(&self) -> Option<&str> {
+        match self {
+            Self::Query(sql) => Some(sql.trim().trim_end_matches(';')),
+            Self::Tables(_) => None,
+        }
+    }
+
+    /// The statement that runs the query for no rows.
+    pub(super) fn describe(&self) -> Option<String> {
+        // The line break ends a comment at the end of the query.
+        self.query()
+            .map(|sql| format!("SELECT * FROM ({sql}\n) AS q LIMIT 0"))
+    }
+}
+
 /// An export: what to read and how gently.
 ///
 /// ```

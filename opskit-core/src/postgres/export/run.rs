@@ -68,7 +68,7 @@ impl Export {
             Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
         })?;
         let started = ctx.clock().elapsed();
-        let plan = leader.plan(&request, &mut first).await?;
+        let plan = leader.plan(&request).await?;
         let joiner = Joiner::new(url, first.resolved(), ctx.cancel(), &request, &leader);
         Ok(Self {
             leader,
@@ -125,6 +125,7 @@ impl Export {
         Box::pin(shared.work(first)).await?;
         let mut shared = Arc::into_inner(shared)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a worker outlived its run"))?;
+        shared.check_complete()?;
         shared.leader.get_mut().check_unchanged().await?;
         let mut report = shared.report(started_at);
         report.elapsed_ms = (ctx.clock().elapsed() - started).as_millis() as u64;
@@ -189,7 +190,7 @@ impl Shared {
     async fn work(self: &Arc<Self>, first: WireConnection) -> Result<()> {
         let mut workers = JoinSet::new();
         let mut first = Some(first);
-        for _ in 0..self.request.jobs.min(self.plan.parts()) {
+        for _ in 0..self.request.jobs.max(1).min(self.plan.parts()) {
             let worker = Arc::clone(self).worker(first.take());
             workers.spawn(worker.in_current_span());
         }
@@ -341,6 +342,19 @@ impl Shared {
                 table: table.name.clone(),
                 rows,
             });
+        }
+    }
+
+    /// Every part of the plan must have its report; a run that lost one has no result.
+    fn check_complete(&mut self) -> Result<()> {
+        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = self.plan.tables.iter().zip(done);
+        match tables.find(|(table, done)| table.parts.len() != done.len()) {
+            None => Ok(()),
+            Some((table, _)) => Err(Error::new(
+                ErrorKind::Internal,
+                format!("a part of \"{}\" was not read", table.name),
+            )),
         }
     }
 

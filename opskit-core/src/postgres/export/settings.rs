@@ -70,7 +70,10 @@ pub(super) fn bounded_wait(timeout: Duration, server_version: u32) -> String {
 
 /// The statement that bounds the wait for locks.
 pub(super) fn lock_timeout(timeout: Duration) -> String {
-    format!("SET LOCAL lock_timeout = {}", timeout.as_millis())
+    // Zero would mean for ever, and the server's number has 32 bits.
+    let millis = timeout.as_millis().clamp(1, i32::MAX as u128);
+    // The role's own limit is for the application; it would end the wait before ours.
+    format!("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {millis}")
 }
 
 /// How text is asked for: in UTF-8, but as it stands where the database does not say what its bytes

@@ -1,0 +1,218 @@
+//! What went wrong once.
+
+use opskit_core::context::OpContext;
+use opskit_core::export::parquet::ParquetOptions;
+use opskit_core::export::{ExactBatch, ExactValue, RowEncoder};
+use opskit_core::postgres::export::{Export, ExportReport, ExportRequest};
+use opskit_core::sink::{DirectorySink, Existing, FileFormat, FileSink};
+use opskit_core::{ErrorKind, Result};
+use opskit_tests::export::{assert_kind, export, export_parquet, open_part, parse, parts, wire};
+use opskit_tests::{TestDb, database};
+use std::path::Path;
+use std::sync::Arc;
+
+async fn export_as(
+    db: &TestDb,
+    request: ExportRequest,
+    format: FileFormat,
+    to: &Path,
+) -> Result<ExportReport> {
+    export(
+        &db.url(),
+        request,
+        Arc::new(DirectorySink::create(to, format)?),
+    )
+    .await
+}
+
+/// The text files below a directory, in order.
+fn texts(folder: &Path) -> Vec<String> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .flat_map(|path| std::fs::read_dir(path).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect()
+}
+
+/// A column named like the row took its place.
+#[tokio::test]
+async fn json_lines_hold_the_row_whatever_its_columns_are_called() {
+    let db = database().await;
+    db.psql(
+        "create table t (id int, r int, q int, c0 text); insert into t values (1, 10, 5, null)",
+    )
+    .await;
+    let place = tempfile::tempdir().unwrap();
+    let request = ExportRequest::tables(["t"]).unwrap();
+    export_as(&db, request, FileFormat::JsonLines, &place.path().join("t"))
+        .await
+        .unwrap();
+    assert_eq!(
+        texts(&place.path().join("t")),
+        ["{\"id\":1,\"r\":10,\"q\":5,\"c0\":null}\n"]
+    );
+    let request = ExportRequest::query("select null::text as r -- a comment at the end");
+    export_as(&db, request, FileFormat::JsonLines, &place.path().join("q"))
+        .await
+        .unwrap();
+    assert_eq!(texts(&place.path().join("q")), ["{\"r\":null}\n"]);
+}
+
+/// Only the first of several files had a header, and readers lost a row of each other one.
+#[tokio::test]
+async fn every_csv_file_has_a_header() {
+    let db = database().await;
+    db.psql("create table t as select i as k, md5(i::text) as v from generate_series(1, 5000) i")
+        .await;
+    let place = tempfile::tempdir().unwrap();
+    let request = ExportRequest::tables(["t"])
+        .unwrap()
+        .with_part_bytes(64 << 10);
+    let report = export_as(&db, request, FileFormat::Csv, &place.path().join("t"))
+        .await
+        .unwrap();
+    let files = texts(&place.path().join("t"));
+    assert!(files.len() > 1);
+    assert!(files.iter().all(|text| text.starts_with("k,v\n")));
+    assert_eq!(
+        files
+            .iter()
+            .map(|text| text.lines().count() - 1)
+            .sum::<usize>(),
+        5000
+    );
+    assert_eq!(report.rows, 5000);
+}
+
+/// A TRUNCATE that commits between our snapshot and our lock empties the table for that snapshot; so the
+/// locks of a query and of a view must come first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_and_a_view_wait_before_they_take_their_snapshot() {
+    let db = database().await;
+    db.psql("create table t as select generate_series(1, 10) n; create view v as select * from t")
+        .await;
+    let requests = [
+        ExportRequest::query("select * from t"),
+        ExportRequest::query("select * from v"),
+        ExportRequest::tables(["v"]).unwrap(),
+    ];
+    for (at, request) in requests.into_iter().enumerate() {
+        let mut other = wire(&db.url()).await;
+        other
+            .execute("begin; truncate t; insert into t select generate_series(1, 2000)")
+            .await
+            .unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let url = db.url();
+        let to = place.path().join("out");
+        let export = tokio::spawn(async move { export_parquet(&url, request, &to).await });
+        let waits = "select count(*) from pg_stat_activity \
+            where datname = current_database() and wait_event_type = 'Lock'";
+        while db.psql(waits).await == "0" {
+            tokio::task::yield_now().await;
+        }
+        other.execute("commit").await.unwrap();
+        let report = export.await.unwrap().unwrap();
+        assert_eq!(report.rows, 2000, "request {at}");
+    }
+}
+
+/// The owner of a type can say what `::text` of it gives.
+#[tokio::test]
+async fn a_cast_of_the_owner_does_not_change_what_is_exported() {
+    let db = database().await;
+    db.psql(
+        "create type doc as (x regclass, note text); \
+         create function lie(doc) returns text language sql immutable as $$select 'LIE'$$; \
+         create cast (doc as text) with function lie(doc); \
+         create table t as select row('pg_class'::regclass, 'hey')::doc d union all select null",
+    )
+    .await;
+    let place = tempfile::tempdir().unwrap();
+    let request = ExportRequest::tables(["t"]).unwrap();
+    export_as(
+        &db,
+        request.clone(),
+        FileFormat::Csv,
+        &place.path().join("csv"),
+    )
+    .await
+    .unwrap();
+    export_parquet(&db.url(), request, &place.path().join("out"))
+        .await
+        .unwrap();
+    let part = open_part(&parts(&place.path().join("out/public.t"))[0]);
+    let batch = part.into_iter().next().unwrap().unwrap().batch;
+    let texts = batch.column(0);
+    assert_eq!(
+        format!("{texts:?}"),
+        "StringArray\n[\n  \"(pg_class,hey)\",\n  null,\n]"
+    );
+}
+
+/// A side file that was left from another run was read with the new file.
+#[tokio::test]
+async fn the_side_file_of_another_run_is_never_taken() {
+    let db = database().await;
+    db.psql("create table t as select 1::numeric(9,2) as n")
+        .await;
+    let place = tempfile::tempdir().unwrap();
+    let target = place.path().join("t.parquet");
+    std::fs::write(place.path().join("t.parquet.exact"), "old").unwrap();
+    let format = FileFormat::Parquet(ParquetOptions::default());
+    assert_kind(
+        FileSink::create(&target, format, Existing::Refuse),
+        ErrorKind::Storage,
+    );
+
+    let request = ExportRequest::tables(["t"]).unwrap();
+    export_parquet(&db.url(), request, &place.path().join("out"))
+        .await
+        .unwrap();
+    let part = open_part(&parts(&place.path().join("out/public.t"))[0]);
+    let row_type = part.row_type().clone();
+    let batch = part.into_iter().next().unwrap().unwrap().batch;
+    let exact = vec![ExactValue {
+        row: 0,
+        column: 0,
+        bytes: Box::new([0; 8]),
+    }];
+    let encoded = RowEncoder::new(row_type).encode(&ExactBatch { batch, exact }, &mut Vec::new());
+    assert_kind(encoded, ErrorKind::Damaged);
+}
+
+/// A role's own limit ended the wait for a lock before ours.
+#[tokio::test]
+async fn the_statement_timeout_of_a_role_does_not_end_the_wait() {
+    let db = database().await;
+    db.psql("create table t (n int)").await;
+    let mut other = wire(&db.url()).await;
+    other.execute("begin; lock table t").await.unwrap();
+    let url = format!("{}&options=-cstatement_timeout%3D100", db.url());
+    let request = ExportRequest::tables(["t"])
+        .unwrap()
+        .with_lock_timeout(std::time::Duration::from_millis(600));
+    let opened = Export::open(&OpContext::default(), &parse(&url), request).await;
+    assert_kind(opened, ErrorKind::Busy);
+}
+
+/// A field is public, so it can be set past the method that keeps it above zero.
+#[tokio::test]
+async fn no_jobs_are_one_job() {
+    let db = database().await;
+    db.psql("create table t as select 1 as n").await;
+    let place = tempfile::tempdir().unwrap();
+    let mut request = ExportRequest::tables(["t"]).unwrap();
+    request.jobs = 0;
+    let report = export_parquet(&db.url(), request, &place.path().join("out"))
+        .await
+        .unwrap();
+    assert_eq!(report.rows, 1);
+}
