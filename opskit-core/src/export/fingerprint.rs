@@ -7,7 +7,7 @@
 //!
 //! It finds accidents; it is no signature, since one who can choose rows can make sums meet.
 
-use super::frames::{Block, RowVisitor};
+use super::frames::{Block, Cell, RowVisitor};
 use super::shape::{ArrayHeader, Reader, range};
 use super::value::Malformed;
 use crate::error::{Error, ErrorKind, Result};
@@ -63,24 +63,20 @@ impl TryFrom<String> for Fingerprint {
 #[derive(Debug)]
 pub(crate) struct Fingerprinter {
     sum: u128,
-    /// Per column, its type where values carry OIDs.
-    columns: Vec<Option<Node>>,
-    carries_oids: bool,
+    /// The columns whose values carry OIDs.
+    oid_columns: Vec<(usize, Node)>,
     canonical: Vec<u8>,
 }
 
 impl Fingerprinter {
     pub(crate) fn new(row_type: &RowType) -> Self {
-        let node = |node: &Node| node.carries_oids().then(|| node.clone());
-        let columns: Vec<_> = row_type
-            .columns
-            .iter()
-            .map(|column| node(&column.node))
-            .collect();
+        let columns = row_type.columns.iter().enumerate();
+        let oid_columns = columns.filter(|(_, column)| column.node.carries_oids());
         Self {
             sum: 0,
-            carries_oids: columns.iter().any(Option::is_some),
-            columns,
+            oid_columns: oid_columns
+                .map(|(at, column)| (at, column.node.clone()))
+                .collect(),
             canonical: Vec::new(),
         }
     }
@@ -93,31 +89,45 @@ impl Fingerprinter {
         self.sum = self.sum.wrapping_add(xxh3_128(row));
     }
 
-    fn add_canonical(&mut self, row: &[u8]) -> Result<(), Malformed> {
-        let mut out = std::mem::take(&mut self.canonical);
+    /// Adds a row some of whose columns carry OIDs; `cell` tells where a column stands within the row.
+    fn add_canonical(&mut self, row: &[u8], cell: impl Fn(usize) -> Cell) -> Result<(), Malformed> {
+        let out = &mut self.canonical;
         out.clear();
-        let mut reader = Reader::new(row.get(2..).ok_or(Malformed)?);
-        out.extend(&row[..2]);
-        for column in &self.columns {
-            field(column.as_ref(), reader.field()?, &mut out)?;
+        // Fields between those that carry OIDs are copied as one.
+        let mut copied = 0;
+        for (column, node) in &self.oid_columns {
+            let cell = cell(*column);
+            let start = (cell.start as usize).checked_sub(4).ok_or(Malformed)?;
+            out.extend_from_slice(row.get(copied..start).ok_or(Malformed)?);
+            let bytes = cell.bytes(row);
+            field(Some(node), bytes, out)?;
+            copied = start + 4 + bytes.map_or(0, <[u8]>::len);
         }
-        self.add(&out);
-        // One huge row must not keep its memory for the rest of the table.
-        out.truncate(1 << 20);
-        out.shrink_to(1 << 20);
-        self.canonical = out;
+        out.extend_from_slice(row.get(copied..).ok_or(Malformed)?);
+        self.sum = self.sum.wrapping_add(xxh3_128(out));
+        if out.capacity() > 1 << 20 {
+            // One huge row must not keep its memory for the rest of the table.
+            *out = Vec::new();
+        }
         Ok(())
     }
 }
 
 impl RowVisitor for Fingerprinter {
     fn visit(&mut self, block: &Block<'_>) -> Result<()> {
-        if !self.carries_oids {
+        if self.oid_columns.is_empty() {
             block.rows().for_each(|row| self.add(row));
             return Ok(());
         }
-        for row in block.rows() {
-            self.add_canonical(row).map_err(|_| {
+        for (at, (start, row)) in block.row_starts().zip(block.rows()).enumerate() {
+            let cell = |column| {
+                let cell = block.column(column)[at];
+                Cell {
+                    start: cell.start.saturating_sub(start),
+                    ..cell
+                }
+            };
+            self.add_canonical(row, cell).map_err(|_| {
                 Error::new(
                     ErrorKind::Damaged,
                     "a value in the COPY stream is not what its type sends",
@@ -269,16 +279,21 @@ mod tests {
         row
     }
 
+    /// The only field of such a row, after the field count and its length.
+    fn only_cell(_: usize) -> Cell {
+        Cell { start: 6, len: 28 }
+    }
+
     #[test]
     fn oids_inside_values_do_not_matter() {
         let fingerprint = |oid| {
             let mut fingerprinter = Fingerprinter::new(&int_array_row(oid));
-            fingerprinter.add_canonical(&row(oid)).unwrap();
+            fingerprinter.add_canonical(&row(oid), only_cell).unwrap();
             fingerprinter.fingerprint()
         };
         assert_eq!(fingerprint(23), fingerprint(90_001));
         let mut other = Fingerprinter::new(&int_array_row(23));
-        assert_eq!(other.add_canonical(&row(24)), Err(Malformed));
+        assert_eq!(other.add_canonical(&row(24), only_cell), Err(Malformed));
     }
 
     #[test]

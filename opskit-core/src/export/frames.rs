@@ -59,6 +59,11 @@ impl<'a> Block<'a> {
         &self.cells[first..first + self.rows]
     }
 
+    /// Where each row starts within the data.
+    pub(crate) fn row_starts(&self) -> impl Iterator<Item = u32> + '_ {
+        self.row_starts.iter().copied()
+    }
+
     /// The bytes of each row, field count included.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &'a [u8]> + '_ {
         self.row_starts

@@ -150,7 +150,9 @@ impl TextColumn {
             (_, [_, ..]) => return Ok(None),
             (_, []) => return Err(Malformed),
         };
-        Ok(simdutf8::basic::from_utf8(text).is_ok().then_some(text))
+        // Most text in arrays is short and plain.
+        let is_text = text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok();
+        Ok(is_text.then_some(text))
     }
 
     fn versions_are_known(&self, data: &[u8], cells: &[Cell]) -> bool {
