@@ -215,11 +215,16 @@ impl Leaf {
     }
 }
 
-fn hstore_type() -> DataType {
-    let entries = DataType::Struct(Fields::from(vec![
+/// The entries of `hstore`.
+pub(crate) fn hstore_fields() -> Fields {
+    Fields::from(vec![
         Field::new("key", DataType::Utf8, false),
         Field::new("value", DataType::Utf8, true),
-    ]));
+    ])
+}
+
+fn hstore_type() -> DataType {
+    let entries = DataType::Struct(hstore_fields());
     DataType::Map(Arc::new(Field::new("entries", entries, false)), false)
 }
 

@@ -12,6 +12,7 @@ mod row;
 
 pub use arrow_form::arrow_field;
 pub use leaf::Leaf;
+pub(crate) use leaf::hstore_fields;
 pub use node::{Form, Node, StructField, TypeName};
 pub use resolve::{Attribute, TypeCatalog, TypeInfo, TypeKind};
 pub use row::{ColumnType, RowType};

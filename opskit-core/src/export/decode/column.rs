@@ -1,7 +1,8 @@
 //! One decoder per column: bytes of fields in, an Arrow array out.
 
 use super::fixed::{self, FixedColumn};
-use super::nested::{ListColumn, MapColumn, MultirangeColumn, RangeColumn, StructColumn};
+use super::list::{ListColumn, MapColumn, MultirangeColumn};
+use super::nested::{RangeColumn, StructColumn};
 use super::pair::{IntervalColumn, TimeTzColumn};
 use super::text::{BinaryColumn, ConvertedColumn, FixedBytesColumn, TextColumn};
 use crate::export::frames::Cell;

@@ -3,6 +3,7 @@
 mod column;
 mod decimal;
 mod fixed;
+mod list;
 mod nested;
 mod pair;
 mod text;
