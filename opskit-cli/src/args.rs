@@ -56,6 +56,7 @@ impl PrintArgs {
 pub(crate) enum Command {
     Export(ExportArgs),
     Demo(DemoArgs),
+    Schema(SchemaArgs),
     Generate(GenerateArgs),
 }
 
@@ -121,6 +122,23 @@ pub(crate) struct DemoArgs {
     /// The directory of the server programs [default: OPSKIT_PG_BIN, else the newest that is found]
     #[arg(long, value_name = "DIR")]
     pub(crate) pg_bin: Option<PathBuf>,
+}
+
+/// Look at the objects of a database: tables, functions, policies and all else that is not rows.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    #[command(subcommand)]
+    pub(crate) what: Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Schema {
+    /// Print the SQL that makes all objects again, for psql
+    Dump {
+        /// The database [default: DATABASE_URL, else SUPABASE_DB_URL, else the PG* variables]
+        #[arg(long, value_name = "URL")]
+        db: Option<String>,
+    },
 }
 
 /// Write man pages or shell completions.

@@ -75,6 +75,7 @@ fn run(command: Command, app: App) -> Result<(), Stop> {
     match command {
         Command::Export(args) => command::export::run(&args, &app),
         Command::Demo(args) => command::demo::run(&args, &app),
+        Command::Schema(args) => command::schema::run(&args, &app),
         Command::Generate(args) => command::generate::run(&args, &app),
     }
 }

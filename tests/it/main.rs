@@ -10,6 +10,7 @@ mod fuzz_replay;
 mod house;
 mod memory;
 mod regressions;
+mod roundtrip;
 mod scratch;
 mod sinks;
 mod tables;

@@ -2,13 +2,19 @@
 //!
 //! Every query returns text columns, so that the answer looks the same over any protocol.
 
+mod address;
+pub mod ddl;
+pub mod model;
 mod pattern;
 mod relations;
+mod scope;
 mod types;
 
+pub use address::{Address, CatalogId};
 pub use pattern::Pattern;
 pub use relations::{Heap, Relation, RelationKind, relations_by_pattern, relations_from};
 pub(crate) use relations::{columns_from, columns_sql, heaps_from, heaps_sql};
+pub use scope::Scope;
 pub(crate) use types::{types_from, types_sql};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -1,5 +1,6 @@
 //! The only module that opens sockets or names `sqlx`.
 
+pub mod catalog;
 pub mod export;
 mod session;
 pub mod url;

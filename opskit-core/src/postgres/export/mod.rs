@@ -9,7 +9,7 @@ mod plan;
 mod report;
 mod request;
 mod run;
-mod settings;
+pub(super) mod settings;
 mod worker;
 
 pub use plan::{ExportPlan, TablePlan};

@@ -6,7 +6,7 @@ use crate::name::quote_literal;
 use std::time::Duration;
 
 /// Starts a transaction that only reads, all from one snapshot.
-pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(in crate::postgres) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Settings that make values come out one way, and let a long read finish. Those that a server does not
 /// know are left out.
@@ -39,7 +39,7 @@ const SETTINGS: [(&str, &str); 16] = [
 ///
 /// Tables are read with an empty search path, so that names inside values (`regclass`) come out whole;
 /// a user's query keeps the path that the user wrote it for.
-pub(super) fn apply(client_encoding: &str, selection: &Selection) -> String {
+pub(in crate::postgres) fn apply(client_encoding: &str, selection: &Selection) -> String {
     let path = match selection {
         Selection::Tables(_) => Some(("search_path", "")),
         Selection::Query(_) => None,
@@ -60,7 +60,7 @@ pub(super) fn apply(client_encoding: &str, selection: &Selection) -> String {
 
 /// The statements with which the leader waits for locks: for so long, and not for longer than we live.
 /// They take no snapshot. Before version 14 the server only notices our end when the wait is over.
-pub(super) fn bounded_wait(timeout: Duration, server_version: u32) -> String {
+pub(in crate::postgres) fn bounded_wait(timeout: Duration, server_version: u32) -> String {
     let mut sql = lock_timeout(timeout);
     if server_version >= 140_000 {
         sql.push_str("; SET LOCAL client_connection_check_interval = 1000");
@@ -69,7 +69,7 @@ pub(super) fn bounded_wait(timeout: Duration, server_version: u32) -> String {
 }
 
 /// The statement that bounds the wait for locks.
-pub(super) fn lock_timeout(timeout: Duration) -> String {
+pub(in crate::postgres) fn lock_timeout(timeout: Duration) -> String {
     // Zero would mean for ever, and the server's number has 32 bits.
     let millis = timeout.as_millis().clamp(1, i32::MAX as u128);
     // The role's own limit is for the application; it would end the wait before ours.
@@ -78,7 +78,7 @@ pub(super) fn lock_timeout(timeout: Duration) -> String {
 
 /// How text is asked for: in UTF-8, but as it stands where the database does not say what its bytes
 /// mean.
-pub(super) fn client_encoding(server_encoding: &str) -> &'static str {
+pub(in crate::postgres) fn client_encoding(server_encoding: &str) -> &'static str {
     if server_encoding == "SQL_ASCII" {
         "SQL_ASCII"
     } else {

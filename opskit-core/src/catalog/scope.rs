@@ -1,0 +1,106 @@
+//! What belongs to the user: the schemas that facts, models, backups and comparisons cover.
+
+use crate::name::quote_literal;
+use serde::{Deserialize, Serialize};
+
+/// Schemas of managed platforms. They are outside only when a platform role or an extension owns
+/// them too: a schema of the user's may have the same name.
+const PLATFORM_SCHEMAS: &[&str] = &[
+    "_analytics",
+    "_realtime",
+    "_supavisor",
+    "auth",
+    "cron",
+    "dbdev",
+    "etl",
+    "extensions",
+    "graphql",
+    "graphql_public",
+    "net",
+    "pgbouncer",
+    "pgmq",
+    "pgsodium",
+    "pgsodium_masks",
+    "pgtle",
+    "realtime",
+    "repack",
+    "storage",
+    "supabase_functions",
+    "supabase_migrations",
+    "tiger",
+    "tiger_data",
+    "topology",
+    "vault",
+];
+
+/// Roles that a managed platform keeps for itself.
+const PLATFORM_ROLES: &str = "^(supabase_.*|dashboard_user|pgbouncer|pgsodium_key.*|pgtle_admin|rdsadmin|rds_.*|cloud_admin|neon_.*|azure_.*|azuresu|cloudsql.*|alloydb.*)$";
+
+/// Which schemas belong to the user.
+///
+/// Outside are the server's own schemas, those that a managed platform owns, and those the user
+/// ignores. What is outside is named in every report; nothing is left out silently.
+///
+/// ```
+/// use opskit_core::catalog::Scope;
+/// let scope = Scope::default().ignoring(["scratchpad"]);
+/// assert!(scope.condition("n").contains("scratchpad"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Scope {
+    ignored: Vec<String>,
+}
+
+impl Scope {
+    /// Leaves schemas out, by their exact names.
+    #[must_use]
+    pub fn ignoring<S: Into<String>>(mut self, schemas: impl IntoIterator<Item = S>) -> Self {
+        self.ignored.extend(schemas.into_iter().map(Into::into));
+        self
+    }
+
+    /// The schemas that the user left out.
+    #[must_use]
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// The SQL condition that a row of `pg_namespace`, named `n` in the query, is in scope.
+    #[must_use]
+    pub fn condition(&self, n: &str) -> String {
+        let ignored = if self.ignored.is_empty() {
+            String::new()
+        } else {
+            format!(" and {n}.nspname not in ({})", literals(&self.ignored))
+        };
+        format!(
+            "({n}.nspname operator(pg_catalog.!~) '^(pg_.*|information_schema)$' \
+             and not ({n}.nspname in ({}) and {}){ignored})",
+            literals(PLATFORM_SCHEMAS),
+            platform_role(&format!("{n}.nspowner")),
+        )
+    }
+
+    /// The SQL condition that an object outside schemas (a publication, a server), whose owner is the
+    /// OID `owner`, is in scope.
+    #[must_use]
+    pub fn owner_condition(&self, owner: &str) -> String {
+        format!("(not {})", platform_role(owner))
+    }
+}
+
+/// The SQL condition that a role is the platform's.
+fn platform_role(owner: &str) -> String {
+    format!(
+        "pg_catalog.pg_get_userbyid({owner}) operator(pg_catalog.~) {}",
+        quote_literal(PLATFORM_ROLES)
+    )
+}
+
+fn literals<S: AsRef<str>>(names: &[S]) -> String {
+    let quoted: Vec<String> = names
+        .iter()
+        .map(|name| quote_literal(name.as_ref()))
+        .collect();
+    quoted.join(", ")
+}

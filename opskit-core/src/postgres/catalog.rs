@@ -1,0 +1,78 @@
+//! Reading the catalog over a session.
+
+use super::export::Selection;
+use super::export::settings::{BEGIN, apply, bounded_wait, client_encoding};
+use super::session::Session;
+use super::url::DatabaseUrl;
+use super::wire::{WireConnection, refuse_transaction_pooler};
+use crate::catalog::Scope;
+use crate::catalog::model::{Model, ModelReader, ReadContext};
+use crate::context::OpContext;
+use crate::error::Result;
+use std::time::Duration;
+
+/// How long a query waits for the lock on a catalog.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// Reads the model of everything in scope, from one snapshot, over a connection of its own.
+///
+/// ```no_run
+/// use opskit_core::catalog::{Scope, ddl::{DdlOptions, Script}};
+/// use opskit_core::context::OpContext;
+/// use opskit_core::postgres::{catalog::read_model, url::{ConnectEnv, DatabaseUrl}};
+///
+/// # async fn example() -> opskit_core::Result<()> {
+/// let url = DatabaseUrl::parse("postgres://app@localhost/shop", &ConnectEnv::from_process())?;
+/// let model = read_model(&OpContext::default(), &url, &Scope::default()).await?;
+/// println!("{}", Script::of(&model, &DdlOptions::new(model.server_version))?);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Of kind `Connection`, `PermissionDenied`, `Timeout`, `Cancelled`; `Unsupported` behind a pooler in
+/// transaction mode.
+pub async fn read_model(ctx: &OpContext, url: &DatabaseUrl, scope: &Scope) -> Result<Model> {
+    let (mut session, server_version) = open(ctx, url).await?;
+    let model = read_model_in(&mut session, server_version, scope).await?;
+    session.close().await;
+    Ok(model)
+}
+
+/// A session in a transaction that reads from one snapshot, with an empty search path.
+async fn open(ctx: &OpContext, url: &DatabaseUrl) -> Result<(Session, u32)> {
+    let mut probe = WireConnection::connect(url, ctx.cancel()).await?;
+    refuse_transaction_pooler(url, &mut probe, ctx.cancel()).await?;
+    let server_version = probe.server_version_num();
+    let encoding = client_encoding(probe.parameter("server_encoding").unwrap_or_default());
+    let mut session = Session::connect(url, probe.resolved(), ctx.cancel()).await?;
+    probe.close().await;
+    let wait = bounded_wait(LOCK_WAIT, server_version);
+    session
+        .execute("cannot start the transaction", format!("{BEGIN}; {wait}"))
+        .await?;
+    let settings = apply(encoding, &Selection::Tables(Vec::new()));
+    session
+        .execute("cannot prepare the transaction", settings)
+        .await?;
+    Ok((session, server_version))
+}
+
+/// Reads the model within the transaction of `session`, whose search path is empty.
+pub(crate) async fn read_model_in(
+    session: &mut Session,
+    server_version: u32,
+    scope: &Scope,
+) -> Result<Model> {
+    let mut reader = ModelReader::new(&ReadContext {
+        server_version,
+        scope,
+    });
+    for at in 0..reader.readings().len() {
+        let reading = &reader.readings()[at];
+        let doing = format!("cannot read {}", reading.what);
+        let rows = session.rows(&doing, reading.sql.clone()).await?;
+        reader.take(at, &rows)?;
+    }
+    Ok(reader.finish())
+}
