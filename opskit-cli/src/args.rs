@@ -1,8 +1,9 @@
 //! What was typed. Nothing here is checked against anything but itself.
 
 use crate::exit::EXIT_CODES;
-use crate::units::{parse_duration, parse_size};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use opskit_core::config::{parse_duration, parse_size};
 use opskit_core::export::Exactness;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ use std::time::Duration;
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) print: PrintArgs,
+    /// The configuration [default: OPSKIT_CONFIG, else opskit.toml here or above]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -57,6 +61,7 @@ pub(crate) enum Command {
     Export(ExportArgs),
     Demo(DemoArgs),
     Schema(SchemaArgs),
+    Config(ConfigArgs),
     Generate(GenerateArgs),
 }
 
@@ -103,7 +108,8 @@ pub(crate) struct ExportArgs {
     /// Memory for buffers, shared evenly by the jobs; values larger than that come on top
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
     pub(crate) memory: u64,
-    /// The database [default: DATABASE_URL, else SUPABASE_DB_URL, else the PG* variables]
+    /// The database: a URL, or a target of opskit.toml [default: DATABASE_URL, else SUPABASE_DB_URL, else
+    /// the default target, else the PG* variables]
     #[arg(long, value_name = "URL")]
     pub(crate) db: Option<String>,
     /// Show what would be read, and read nothing
@@ -135,10 +141,27 @@ pub(crate) struct SchemaArgs {
 pub(crate) enum Schema {
     /// Print the SQL that makes all objects again, for psql
     Dump {
-        /// The database [default: DATABASE_URL, else SUPABASE_DB_URL, else the PG* variables]
+        /// The database: a URL, or a target of opskit.toml [default: DATABASE_URL, else SUPABASE_DB_URL, else
+        /// the default target, else the PG* variables]
         #[arg(long, value_name = "URL")]
         db: Option<String>,
     },
+}
+
+/// Look at the configuration, opskit.toml.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// What to do
+    #[arg(value_enum)]
+    pub(crate) what: ConfigAction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConfigAction {
+    /// Read it and say what is wrong
+    Check,
+    /// Print what it means, without passwords
+    Show,
 }
 
 /// Write man pages or shell completions.

@@ -2,7 +2,7 @@
 //!
 //! Read the modules in this order; each uses only what stands before it:
 //! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`pgtype`], [`catalog`],
-//! [`export`], [`sink`], [`postgres`], [`scratch`].
+//! [`export`], [`config`], [`sink`], [`postgres`], [`scratch`].
 #![cfg_attr(
     test,
     expect(
@@ -13,6 +13,7 @@
 
 pub mod cancel;
 pub mod catalog;
+pub mod config;
 pub mod context;
 pub mod error;
 pub mod event;
