@@ -1,14 +1,13 @@
 //! What was typed. Nothing here is checked against anything but itself.
 
 use crate::exit::EXIT_CODES;
+use crate::limits::LimitArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use opskit_core::config::{parse_duration, parse_size};
 use opskit_core::export::Exactness;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// Keeps Postgres databases safe: gets tables out exactly and fast.
 ///
@@ -86,9 +85,6 @@ pub(crate) struct ExportArgs {
     /// The format of the files [default: by the suffix of FILE, else parquet]
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
-    /// Connections that read at the same time
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: u16,
     /// none or zstd:LEVEL, for parquet and pgcopy [default: zstd:1; none for pgcopy in a .pgcopy file
     /// or on standard output]
     #[arg(long, value_name = "zstd:1|none")]
@@ -99,15 +95,8 @@ pub(crate) struct ExportArgs {
     /// Replace FILE if it exists
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// How long to wait for the lock on a table
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
-    pub(crate) lock_timeout: Duration,
-    /// Size of a part on the server's disk; each part of a table is one file in a directory
-    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = parse_size)]
-    pub(crate) part_size: u64,
-    /// Memory for buffers, shared evenly by the jobs; values larger than that come on top
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
-    pub(crate) memory: u64,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
     /// The database: a URL, or a target of opskit.toml [default: DATABASE_URL, else SUPABASE_DB_URL, else
     /// the default target, else the PG* variables]
     #[arg(long, value_name = "URL")]

@@ -9,6 +9,7 @@ mod database;
 mod document;
 mod environment;
 mod exit;
+mod limits;
 mod logging;
 mod output;
 mod printer;

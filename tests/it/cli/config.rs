@@ -32,6 +32,21 @@ async fn a_target_is_found_upwards_and_by_name() {
     unset.code(64).says("SHOP_URL is not set");
 }
 
+#[tokio::test]
+async fn limits_of_the_file_hold_where_nothing_is_typed() {
+    let db = sample().await;
+    let place = project("[limits]\njobs = 200\nmemory = \"64MiB\"\n");
+    let args = ["export", "t", "-o", "-", "--format", "csv"];
+    let call = |more: &[&str]| {
+        let args = [&args[..], more].concat();
+        within(place.path(), &args)
+            .env("DATABASE_URL", &db.url())
+            .run()
+    };
+    call(&[]).code(64).says("--memory is too small");
+    call(&["--jobs", "2"]).code(0);
+}
+
 #[test]
 fn check_and_show_tell_no_secret() {
     let place = project(FILE);
