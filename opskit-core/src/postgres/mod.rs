@@ -1,6 +1,7 @@
 //! The only module that opens sockets or names `sqlx`.
 
 pub mod export;
+mod server_process;
 mod session;
 pub mod url;
 pub mod wire;
