@@ -5,11 +5,20 @@
 //! statement, and whoever runs it sends it by the extended protocol, which takes no second one: text
 //! from a backup cannot smuggle one in.
 
+mod access;
+mod acl;
+mod foreign;
+mod options;
+mod policy;
+mod publication;
 mod schema;
+mod trigger;
+mod view;
 
 use super::address::Address;
 use super::model::{Definition, Model, Object};
 use crate::error::Result;
+use crate::name::quote_ident;
 use serde::Serialize;
 use std::fmt;
 
@@ -54,6 +63,8 @@ pub struct Statement {
     pub section: Section,
     /// What it does.
     pub action: Action,
+    /// The role to run it as (`SET ROLE`), where a grant names another grantor than the owner.
+    pub as_role: Option<String>,
     /// The SQL.
     pub sql: String,
 }
@@ -71,13 +82,55 @@ pub struct Script {
 pub struct DdlOptions {
     /// The version of the server that the statements are for. Not older than the model's.
     pub target_version: u32,
+    /// Whose objects they become.
+    pub owners: Owners,
+    /// What is granted.
+    pub privileges: Grants,
+}
+
+/// Whose objects they become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Owners {
+    /// Those that they have in the model.
+    #[default]
+    OfModel,
+    /// Whoever runs the script.
+    OfSession,
+}
+
+/// What is granted and revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grants {
+    /// What is in the model, default privileges too.
+    #[default]
+    OfModel,
+    /// Nothing.
+    None,
 }
 
 impl DdlOptions {
     /// Everything, for a server of this version.
     #[must_use]
     pub fn new(target_version: u32) -> Self {
-        Self { target_version }
+        Self {
+            target_version,
+            owners: Owners::default(),
+            privileges: Grants::default(),
+        }
+    }
+
+    /// With these owners.
+    #[must_use]
+    pub fn owners(mut self, owners: Owners) -> Self {
+        self.owners = owners;
+        self
+    }
+
+    /// With these privileges.
+    #[must_use]
+    pub fn privileges(mut self, privileges: Grants) -> Self {
+        self.privileges = privileges;
+        self
     }
 }
 
@@ -94,6 +147,9 @@ impl Script {
         for object in &model.objects {
             create(object, &mut out);
         }
+        access::finish(model, &mut out);
+        // What is made later within a section keeps its place.
+        out.statements.sort_by_key(|statement| statement.section);
         Ok(Self {
             statements: out.statements,
         })
@@ -103,7 +159,6 @@ impl Script {
 /// Collects the statements of one class after the other.
 #[derive(Debug)]
 pub(crate) struct Emitter<'a> {
-    #[expect(dead_code, reason = "the classes that ask come next")]
     pub(crate) options: &'a DdlOptions,
     statements: Vec<Statement>,
 }
@@ -111,19 +166,50 @@ pub(crate) struct Emitter<'a> {
 impl Emitter<'_> {
     /// Adds a statement that makes `object`.
     pub(crate) fn create(&mut self, section: Section, object: &Object, sql: String) {
-        self.statements.push(Statement {
+        self.act(Action::Create, section, object, sql);
+    }
+
+    /// Adds a statement that does something to `object`.
+    pub(crate) fn act(&mut self, action: Action, section: Section, object: &Object, sql: String) {
+        self.push(Statement {
             about: object.address,
             object: object.describe(),
             section,
-            action: Action::Create,
+            action,
+            as_role: None,
             sql,
         });
+    }
+
+    pub(crate) fn push(&mut self, statement: Statement) {
+        self.statements.push(statement);
     }
 }
 
 fn create(object: &Object, out: &mut Emitter<'_>) {
     match &object.definition {
         Definition::Schema => schema::create(object, out),
+        Definition::View(view) => view::create(object, view, out),
+        Definition::MaterializedView(view) => view::create_materialized(object, view, out),
+        Definition::ViewDefault(default) => view::create_default(object, default, out),
+        Definition::Trigger(trigger) => trigger::create(object, trigger, out),
+        Definition::Rule(rule) => trigger::create_rule(object, rule, out),
+        Definition::Policy(policy) => policy::create(object, policy, out),
+        Definition::Publication(publication) => publication::create(object, publication, out),
+        Definition::PublicationTable(table) => publication::add_table(object, table, out),
+        Definition::PublicationSchema(schema) => publication::add_schema(object, schema, out),
+        Definition::ForeignDataWrapper(wrapper) => foreign::create_wrapper(object, wrapper, out),
+        Definition::ForeignServer(server) => foreign::create_server(object, server, out),
+        Definition::UserMapping(mapping) => foreign::create_mapping(object, mapping, out),
+        Definition::ForeignTable(table) => foreign::create_table(object, table, out),
+        Definition::LargeObject => {
+            if let Ok(oid) = object.name.parse::<u32>() {
+                let sql = format!("SELECT pg_catalog.lo_create({oid})");
+                out.create(Section::PreData, object, sql);
+            }
+        }
+        // Made at the very end, or not at all.
+        Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {}
     }
 }
 
@@ -132,12 +218,16 @@ impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SET check_function_bodies = false;\nSET search_path = '';\n")?;
         for statement in &self.statements {
-            writeln!(
-                f,
-                "\n-- {}\n{};",
-                one_line(&statement.object),
-                statement.sql
-            )?;
+            writeln!(f, "\n-- {}", one_line(&statement.object))?;
+            match &statement.as_role {
+                None => writeln!(f, "{};", statement.sql)?,
+                Some(role) => writeln!(
+                    f,
+                    "SET ROLE {};\n{};\nRESET ROLE;",
+                    quote_ident(role),
+                    statement.sql
+                )?,
+            }
         }
         Ok(())
     }

@@ -5,8 +5,36 @@
 //! definition`, the last as a JSON document with the fields of the class's struct, so that reading is
 //! one generic step and the stored model has the same form.
 
+mod access;
+mod acl;
+mod default_acl;
+mod foreign;
+mod large_object;
+mod policy;
+mod publication;
 mod read;
 mod schema;
+mod subject;
+mod target;
+mod trigger;
+mod view;
+mod withheld;
+
+pub use access::{About, Access, Comment, Maker, Owner, Privileges, RowSecurity, SecurityLabel};
+pub use acl::{Acl, AclItem};
+pub use default_acl::DefaultAcl;
+pub use foreign::{
+    ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Options, PartitionOf, UserMapping,
+};
+pub use policy::{Policy, PolicyKind};
+pub use publication::{
+    Covers, GeneratedColumns, PartitionsAs, Publication, PublicationSchema, PublicationTable, Subscription,
+};
+pub use target::Target;
+pub use trigger::{EventTrigger, Firing, PartitionFiring, Rule, TableOwner, Trigger};
+pub use view::{ColumnSettings, MaterializedView, View, ViewColumn, ViewDefault};
+pub use withheld::Withheld;
+
 
 pub(crate) use read::{ModelReader, ReadContext};
 
@@ -27,6 +55,8 @@ pub struct Model {
     pub objects: Vec<Object>,
     /// Which object needs which to exist first.
     pub needs: Vec<Need>,
+    /// Owners, privileges, comments and what else is said about objects.
+    pub access: Access,
 }
 
 /// One object needs another to exist first.
@@ -60,6 +90,40 @@ pub struct Object {
 pub enum Definition {
     /// A schema.
     Schema,
+    /// A view.
+    View(View),
+    /// A materialised view.
+    MaterializedView(MaterializedView),
+    /// The default of a column of a view or foreign table. The object's name is the column's.
+    ViewDefault(ViewDefault),
+    /// A trigger.
+    Trigger(Trigger),
+    /// A rule.
+    Rule(Rule),
+    /// An event trigger.
+    EventTrigger(EventTrigger),
+    /// A row-level security policy.
+    Policy(Policy),
+    /// A publication.
+    Publication(Publication),
+    /// A table in a publication.
+    PublicationTable(PublicationTable),
+    /// A schema in a publication.
+    PublicationSchema(PublicationSchema),
+    /// A subscription.
+    Subscription(Subscription),
+    /// A foreign-data wrapper.
+    ForeignDataWrapper(ForeignDataWrapper),
+    /// A foreign server.
+    ForeignServer(ForeignServer),
+    /// A user mapping.
+    UserMapping(UserMapping),
+    /// A foreign table.
+    ForeignTable(ForeignTable),
+    /// A large object.
+    LargeObject,
+    /// Default privileges.
+    DefaultAcl(DefaultAcl),
 }
 
 impl Definition {
@@ -68,6 +132,23 @@ impl Definition {
     pub fn sql_class(&self) -> &'static str {
         match self {
             Self::Schema => "SCHEMA",
+            Self::View(_) => "VIEW",
+            Self::MaterializedView(_) => "MATERIALIZED VIEW",
+            Self::ViewDefault(_) => "DEFAULT",
+            Self::Trigger(_) => "TRIGGER",
+            Self::Rule(_) => "RULE",
+            Self::EventTrigger(_) => "EVENT TRIGGER",
+            Self::Policy(_) => "POLICY",
+            Self::Publication(_) => "PUBLICATION",
+            Self::PublicationTable(_) => "PUBLICATION TABLE",
+            Self::PublicationSchema(_) => "PUBLICATION SCHEMA",
+            Self::Subscription(_) => "SUBSCRIPTION",
+            Self::ForeignDataWrapper(_) => "FOREIGN DATA WRAPPER",
+            Self::ForeignServer(_) => "SERVER",
+            Self::UserMapping(_) => "USER MAPPING",
+            Self::ForeignTable(_) => "FOREIGN TABLE",
+            Self::LargeObject => "LARGE OBJECT",
+            Self::DefaultAcl(_) => "DEFAULT PRIVILEGES",
         }
     }
 }
@@ -77,6 +158,17 @@ impl Object {
     #[must_use]
     pub fn describe(&self) -> String {
         let class = self.definition.sql_class().to_lowercase();
+        let part_of = match &self.definition {
+            Definition::ViewDefault(default) => Some(&default.relation),
+            Definition::Trigger(trigger) => Some(&trigger.table),
+            Definition::Rule(rule) => Some(&rule.table),
+            Definition::Policy(policy) => Some(&policy.table),
+            Definition::PublicationTable(member) => Some(&member.table),
+            _ => None,
+        };
+        if let (Some(schema), Some(relation)) = (&self.schema, part_of) {
+            return format!("{class} {} on {schema}.{relation}", self.name);
+        }
         match &self.schema {
             Some(schema) => format!("{class} {schema}.{}", self.name),
             None => format!("{class} {}", self.name),
