@@ -2,6 +2,8 @@
 //!
 //! The judge is `pg_dump`: its text of both databases must be the same.
 
+mod access;
+
 use opskit_core::catalog::Scope;
 use opskit_core::catalog::ddl::{DdlOptions, Script};
 use opskit_core::context::OpContext;
@@ -30,8 +32,14 @@ pub(crate) fn pg_dump(db: &TestDb) -> Option<String> {
 pub(crate) async fn assert_round_trip(sql: &str) {
     let (source, target) = (database().await, database().await);
     source.psql(sql).await;
-    carry(&source, &target).await;
-    if let (Some(wanted), Some(found)) = (pg_dump(&source), pg_dump(&target)) {
+    assert_carried(&source, &target).await;
+}
+
+/// Carries the objects of one database into another that lacks them, and compares.
+pub(crate) async fn assert_carried(source: &TestDb, target: &TestDb) {
+    carry(source, target).await;
+    assert_eq!(told(source).await, told(target).await);
+    if let (Some(wanted), Some(found)) = (pg_dump(source), pg_dump(target)) {
         pretty_assert(&wanted, &found);
     }
 }
@@ -49,6 +57,29 @@ pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
     );
     let script = Script::of(&model, &DdlOptions::new(model.server_version)).unwrap();
     target.psql(&script.to_string()).await;
+}
+
+/// The model of a database as text, a line per object, without addresses.
+async fn told(db: &TestDb) -> String {
+    let model = read_model(&OpContext::default(), &parse(&db.url()), &Scope::default()).await;
+    let mut model = serde_json::to_value(model.unwrap()).unwrap();
+    let mut lines = Vec::new();
+    let mut lists = vec![model["objects"].take()];
+    lists.extend(
+        model["access"]
+            .as_object_mut()
+            .unwrap()
+            .values_mut()
+            .map(|list| list.take()),
+    );
+    for list in &mut lists {
+        for item in list.as_array_mut().unwrap() {
+            item.as_object_mut().unwrap().remove("address");
+            lines.push(item.to_string());
+        }
+    }
+    lines.sort();
+    lines.join("\n")
 }
 
 fn pretty_assert(wanted: &str, found: &str) {

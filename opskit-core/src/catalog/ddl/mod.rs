@@ -5,21 +5,29 @@
 //! statement, and whoever runs it sends it by the extended protocol, which takes no second one: text
 //! from a backup cannot smuggle one in.
 
+mod access;
+mod acl;
 mod column;
 mod constraint;
 mod default;
+mod foreign;
 mod index;
 mod inheritance;
 mod options;
+mod policy;
+mod publication;
 mod schema;
 mod sequence;
 mod statistics;
 mod table;
+mod trigger;
+mod view;
 
 use super::address::Address;
 use super::model::{Definition, Model, Object};
 use super::order::{Form, Step, order};
 use crate::error::Result;
+use crate::name::quote_ident;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -65,6 +73,8 @@ pub struct Statement {
     pub section: Section,
     /// What it does.
     pub action: Action,
+    /// The role to run it as (`SET ROLE`), where a grant names another grantor than the owner.
+    pub as_role: Option<String>,
     /// The SQL.
     pub sql: String,
 }
@@ -97,13 +107,55 @@ pub struct Refusal {
 pub struct DdlOptions {
     /// The version of the server that the statements are for. Not older than the model's.
     pub target_version: u32,
+    /// Whose objects they become.
+    pub owners: Owners,
+    /// What is granted.
+    pub privileges: Grants,
+}
+
+/// Whose objects they become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Owners {
+    /// Those that they have in the model.
+    #[default]
+    OfModel,
+    /// Whoever runs the script.
+    OfSession,
+}
+
+/// What is granted and revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grants {
+    /// What is in the model, default privileges too.
+    #[default]
+    OfModel,
+    /// Nothing.
+    None,
 }
 
 impl DdlOptions {
     /// Everything, for a server of this version.
     #[must_use]
     pub fn new(target_version: u32) -> Self {
-        Self { target_version }
+        Self {
+            target_version,
+            owners: Owners::default(),
+            privileges: Grants::default(),
+        }
+    }
+
+    /// With these owners.
+    #[must_use]
+    pub fn owners(mut self, owners: Owners) -> Self {
+        self.owners = owners;
+        self
+    }
+
+    /// With these privileges.
+    #[must_use]
+    pub fn privileges(mut self, privileges: Grants) -> Self {
+        self.privileges = privileges;
+        self
     }
 }
 
@@ -127,6 +179,7 @@ impl Script {
             out.begin(&step);
             create(step.object, &mut out);
         }
+        access::finish(model, &mut out);
         Ok(out.finish(model))
     }
 
@@ -181,7 +234,6 @@ impl<'a> Emitter<'a> {
     }
 
     /// In how many steps the object is made, and which this is.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the classes of views"))]
     pub(crate) fn form(&self) -> Form {
         self.form
     }
@@ -193,7 +245,12 @@ impl<'a> Emitter<'a> {
 
     /// Adds a statement that makes `object`.
     pub(crate) fn create(&mut self, section: Section, object: &Object, sql: String) {
-        self.push(section, Place::InTurn, Action::Create, object, sql);
+        self.act(Action::Create, section, object, sql);
+    }
+
+    /// Adds a statement that does something to `object` when it is its turn.
+    pub(crate) fn act(&mut self, action: Action, section: Section, object: &Object, sql: String) {
+        self.push(section, Place::InTurn, action, object, sql);
     }
 
     /// Adds a statement. One that makes something does so not before what it needs is there, which
@@ -211,6 +268,7 @@ impl<'a> Emitter<'a> {
             object: object.describe(),
             section: section.max(self.earliest),
             action,
+            as_role: None,
             sql,
         };
         self.statements.push((statement.section, place, statement));
@@ -231,6 +289,12 @@ impl<'a> Emitter<'a> {
             object: object.describe(),
             reason: reason.into(),
         });
+    }
+
+    /// Adds a statement about something that is there already.
+    pub(crate) fn add(&mut self, statement: Statement) {
+        self.statements
+            .push((statement.section, Place::InTurn, statement));
     }
 
     fn finish(mut self, model: &Model) -> Script {
@@ -259,6 +323,27 @@ fn create(object: &Object, out: &mut Emitter<'_>) {
         Definition::Constraint(constraint) => constraint::create(object, constraint, out),
         Definition::Index(index) => index::create(object, index, out),
         Definition::Statistics(statistics) => statistics::create(object, statistics, out),
+        Definition::View(view) => view::create(object, view, out),
+        Definition::MaterializedView(view) => view::create_materialized(object, view, out),
+        Definition::ViewDefault(default) => view::create_default(object, default, out),
+        Definition::Trigger(trigger) => trigger::create(object, trigger, out),
+        Definition::Rule(rule) => trigger::create_rule(object, rule, out),
+        Definition::Policy(policy) => policy::create(object, policy, out),
+        Definition::Publication(publication) => publication::create(object, publication, out),
+        Definition::PublicationTable(table) => publication::add_table(object, table, out),
+        Definition::PublicationSchema(schema) => publication::add_schema(object, schema, out),
+        Definition::ForeignDataWrapper(wrapper) => foreign::create_wrapper(object, wrapper, out),
+        Definition::ForeignServer(server) => foreign::create_server(object, server, out),
+        Definition::UserMapping(mapping) => foreign::create_mapping(object, mapping, out),
+        Definition::ForeignTable(table) => foreign::create_table(object, table, out),
+        Definition::LargeObject => {
+            if let Ok(oid) = object.name.parse::<u32>() {
+                let sql = format!("SELECT pg_catalog.lo_create({oid})");
+                out.create(Section::PreData, object, sql);
+            }
+        }
+        // Made at the very end, or not at all.
+        Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {}
     }
 }
 
@@ -269,12 +354,16 @@ impl fmt::Display for Script {
             writeln!(f, "{setting};")?;
         }
         for statement in &self.statements {
-            writeln!(
-                f,
-                "\n-- {}\n{};",
-                one_line(&statement.object),
-                statement.sql
-            )?;
+            writeln!(f, "\n-- {}", one_line(&statement.object))?;
+            match &statement.as_role {
+                None => writeln!(f, "{};", statement.sql)?,
+                Some(role) => writeln!(
+                    f,
+                    "SET ROLE {};\n{};\nRESET ROLE;",
+                    quote_ident(role),
+                    statement.sql
+                )?,
+            }
         }
         Ok(())
     }

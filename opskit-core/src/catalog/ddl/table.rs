@@ -93,11 +93,10 @@ fn create_table(object: &Object, table: &Table, shape: Shape, out: &Emitter<'_>)
     if let Some(method) = &table.access_method {
         sql.push_str(&format!(" USING {}", quote_ident(method)));
     }
-    let mut with = options::assignments("", &table.options);
-    with.extend(options::assignments("toast.", &table.toast_options));
-    if !with.is_empty() {
-        sql.push_str(&format!(" WITH ({})", with.join(", ")));
-    }
+    let toast = table.toast_options.iter();
+    let toast = toast.map(|option| format!("toast.{option}"));
+    let with: Vec<String> = table.options.iter().cloned().chain(toast).collect();
+    sql.push_str(&options::with(&with));
     sql
 }
 

@@ -5,24 +5,52 @@
 //! definition`, the last as a JSON document with the fields of the class's struct, so that reading is
 //! one generic step and the stored model has the same form.
 
+mod access;
+mod acl;
 mod column;
 mod constraint;
 mod default;
+mod default_acl;
+mod foreign;
 mod index;
+mod large_object;
 mod links;
+mod policy;
+mod publication;
 mod read;
 mod schema;
 mod sequence;
 mod statistics;
+mod subject;
 mod table;
+mod target;
+mod trigger;
+mod view;
+mod withheld;
 
+pub use access::{About, Access, Comment, Maker, Owner, Privileges, RowSecurity, SecurityLabel};
+pub use acl::{Acl, AclItem};
 pub use column::{Column, Generated, Identity, IdentityKind, NotNull};
 pub use constraint::{Check, Constraint, Exclusion, Foreign, Key, KeyKind};
 pub use default::ColumnDefault;
+pub use default_acl::DefaultAcl;
+pub use foreign::{
+    ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Options, PartitionOf,
+    UserMapping,
+};
 pub use index::{Index, IndexState};
+pub use policy::{Policy, PolicyKind};
+pub use publication::{
+    Covers, GeneratedColumns, PartitionsAs, Publication, PublicationSchema, PublicationTable,
+    Subscription,
+};
 pub use sequence::{Sequence, SequenceOptions};
 pub use statistics::Statistics;
 pub use table::{Inheritance, Partition, Table};
+pub use target::Target;
+pub use trigger::{EventTrigger, Firing, PartitionFiring, Rule, TableOwner, Trigger};
+pub use view::{ColumnSettings, MaterializedView, View, ViewColumn, ViewDefault};
+pub use withheld::Withheld;
 
 pub(crate) use read::{ModelReader, ReadContext};
 
@@ -46,6 +74,8 @@ pub struct Model {
     pub needs: Vec<Need>,
     /// What comes and goes with an object.
     pub parts: Vec<Part>,
+    /// Owners, privileges, comments and what else is said about objects.
+    pub access: Access,
 }
 
 /// Something with an address of its own that its object brings along: its row type, its array type,
@@ -102,6 +132,40 @@ pub enum Definition {
     Index(Index),
     /// Extended statistics.
     Statistics(Statistics),
+    /// A view.
+    View(View),
+    /// A materialised view.
+    MaterializedView(MaterializedView),
+    /// The default of a column of a view or foreign table. The object's name is the column's.
+    ViewDefault(ViewDefault),
+    /// A trigger.
+    Trigger(Trigger),
+    /// A rule.
+    Rule(Rule),
+    /// An event trigger.
+    EventTrigger(EventTrigger),
+    /// A row-level security policy.
+    Policy(Policy),
+    /// A publication.
+    Publication(Publication),
+    /// A table in a publication.
+    PublicationTable(PublicationTable),
+    /// A schema in a publication.
+    PublicationSchema(PublicationSchema),
+    /// A subscription.
+    Subscription(Subscription),
+    /// A foreign-data wrapper.
+    ForeignDataWrapper(ForeignDataWrapper),
+    /// A foreign server.
+    ForeignServer(ForeignServer),
+    /// A user mapping.
+    UserMapping(UserMapping),
+    /// A foreign table.
+    ForeignTable(ForeignTable),
+    /// A large object.
+    LargeObject,
+    /// Default privileges.
+    DefaultAcl(DefaultAcl),
 }
 
 impl Definition {
@@ -116,6 +180,23 @@ impl Definition {
             Self::Constraint(_) => "CONSTRAINT",
             Self::Index(_) => "INDEX",
             Self::Statistics(_) => "STATISTICS",
+            Self::View(_) => "VIEW",
+            Self::MaterializedView(_) => "MATERIALIZED VIEW",
+            Self::ViewDefault(_) => "DEFAULT",
+            Self::Trigger(_) => "TRIGGER",
+            Self::Rule(_) => "RULE",
+            Self::EventTrigger(_) => "EVENT TRIGGER",
+            Self::Policy(_) => "POLICY",
+            Self::Publication(_) => "PUBLICATION",
+            Self::PublicationTable(_) => "PUBLICATION TABLE",
+            Self::PublicationSchema(_) => "PUBLICATION SCHEMA",
+            Self::Subscription(_) => "SUBSCRIPTION",
+            Self::ForeignDataWrapper(_) => "FOREIGN DATA WRAPPER",
+            Self::ForeignServer(_) => "SERVER",
+            Self::UserMapping(_) => "USER MAPPING",
+            Self::ForeignTable(_) => "FOREIGN TABLE",
+            Self::LargeObject => "LARGE OBJECT",
+            Self::DefaultAcl(_) => "DEFAULT PRIVILEGES",
         }
     }
 }
@@ -125,12 +206,23 @@ impl Object {
     #[must_use]
     pub fn describe(&self) -> String {
         let class = self.definition.sql_class().to_lowercase();
-        match (&self.definition, &self.schema) {
-            (Definition::Constraint(constraint), _) => {
-                format!("{class} {} on {}", self.name, constraint.table())
+        let part_of = match &self.definition {
+            Definition::Constraint(constraint) => {
+                return format!("{class} {} on {}", self.name, constraint.table());
             }
-            (_, Some(schema)) => format!("{class} {schema}.{}", self.name),
-            (_, None) => format!("{class} {}", self.name),
+            Definition::ViewDefault(default) => Some(&default.relation),
+            Definition::Trigger(trigger) => Some(&trigger.table),
+            Definition::Rule(rule) => Some(&rule.table),
+            Definition::Policy(policy) => Some(&policy.table),
+            Definition::PublicationTable(member) => Some(&member.table),
+            _ => None,
+        };
+        match (&self.schema, part_of) {
+            (Some(schema), Some(relation)) => {
+                format!("{class} {} on {schema}.{relation}", self.name)
+            }
+            (Some(schema), None) => format!("{class} {schema}.{}", self.name),
+            (None, _) => format!("{class} {}", self.name),
         }
     }
 
