@@ -127,7 +127,10 @@ fn column_line(
     defaults: &HashMap<&str, &ColumnDefault>,
 ) -> Option<String> {
     let default = defaults.get(column.name.as_str()).copied();
-    let own_not_null = column.not_null.as_ref().filter(|n| n.local && n.validated);
+    let own_not_null = column
+        .not_null
+        .as_ref()
+        .filter(|n| n.local && column::declared(n));
     match shape {
         Shape::Whole => Some(column::typed(column) + &column::constraints(column, default)),
         Shape::Typed => {
@@ -199,12 +202,20 @@ fn sequences_persistence(object: &Object, table: &Table, out: &mut Emitter<'_>) 
 
 /// NOT NULL constraints that rows of old may be against.
 fn not_yet_validated(object: &Object, table: &Table, out: &mut Emitter<'_>) {
+    let name = object.sql_name();
     for column in &table.columns {
-        let not_null = column.not_null.as_ref();
-        if not_null.is_some_and(|n| n.local && !n.validated)
-            && let Some(clause) = column::named_not_null(column)
-        {
-            let sql = format!("ALTER TABLE {} ADD {clause} NOT VALID", object.sql_name());
+        let Some(not_null) = &column.not_null else {
+            continue;
+        };
+        if let (true, Some(constraint)) = (not_null.validated_alone, &not_null.name) {
+            let sql = constraint::validate(&name, constraint);
+            out.create(Section::PostData, object, sql);
+        } else if let (true, false, Some(clause)) = (
+            not_null.local,
+            not_null.validated,
+            column::named_not_null(column),
+        ) {
+            let sql = format!("ALTER TABLE {name} ADD {clause} NOT VALID");
             out.create(Section::PostData, object, sql);
         }
     }

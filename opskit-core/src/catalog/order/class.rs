@@ -91,7 +91,9 @@ pub(super) fn of(object: &Object) -> Class {
             };
             Class::new(PreData, 65).within(default.relation, apart)
         }
-        Definition::Constraint(Constraint::Check(check)) if check.validated => {
+        Definition::Constraint(Constraint::Check(check))
+            if check.validated && !check.validated_alone =>
+        {
             Class::new(PreData, 66).within(check.relation, Apart::Possible)
         }
         Definition::ForeignDataWrapper(_) => Class::new(PreData, 40),
