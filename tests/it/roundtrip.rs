@@ -2,8 +2,12 @@
 //!
 //! The judge is `pg_dump`: its text of both databases must be the same.
 
+mod routines;
+mod types;
+
 use opskit_core::catalog::Scope;
 use opskit_core::catalog::ddl::{DdlOptions, Script};
+use opskit_core::catalog::model::Model;
 use opskit_core::context::OpContext;
 use opskit_core::postgres::catalog::read_model;
 use opskit_tests::export::parse;
@@ -26,27 +30,37 @@ pub(crate) fn pg_dump(db: &TestDb) -> Option<String> {
     Some(String::from_utf8(done.stdout).unwrap())
 }
 
-/// Makes the objects of `sql` in one database, carries them into another, and compares.
-pub(crate) async fn assert_round_trip(sql: &str) {
+/// Makes the objects of `sql` in one database, carries them into another, and compares. Gives the copy.
+pub(crate) async fn assert_round_trip(sql: &str) -> TestDb {
     let (source, target) = (database().await, database().await);
     source.psql(sql).await;
     carry(&source, &target).await;
     if let (Some(wanted), Some(found)) = (pg_dump(&source), pg_dump(&target)) {
         pretty_assert(&wanted, &found);
     }
+    let script = |model: &Model| {
+        let options = DdlOptions::new(model.server_version);
+        Script::of(model, &options).unwrap().to_string()
+    };
+    let (wanted, found) = (model_of(&source).await, model_of(&target).await);
+    // Where there is no pg_dump, this is what is known.
+    pretty_assert(&script(&wanted), &script(&found));
+    target
+}
+
+/// The model of everything in a database.
+pub(crate) async fn model_of(db: &TestDb) -> Model {
+    let ctx = OpContext::default();
+    let model = read_model(&ctx, &parse(&db.url()), &Scope::default()).await;
+    model.unwrap()
 }
 
 /// Runs the script of `source` in `target`, a statement at a time.
 pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
-    let ctx = OpContext::default();
-    let model = read_model(&ctx, &parse(&source.url()), &Scope::default()).await;
-    let model = model.unwrap();
+    let model = model_of(source).await;
     // What is stored in a backup is what restore reads.
     let stored = serde_json::to_string(&model).unwrap();
-    assert_eq!(
-        serde_json::from_str::<opskit_core::catalog::model::Model>(&stored).unwrap(),
-        model
-    );
+    assert_eq!(serde_json::from_str::<Model>(&stored).unwrap(), model);
     let script = Script::of(&model, &DdlOptions::new(model.server_version)).unwrap();
     target.psql(&script.to_string()).await;
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct CatalogId(pub u32);
 
 impl CatalogId {
+    /// No catalog: the bare name of a type in `pg_type`, which is made before the functions that the
+    /// type itself needs.
+    pub const SHELL_TYPE: Self = Self(0);
     /// `pg_type`.
     pub const TYPE: Self = Self(1247);
     /// `pg_proc`.

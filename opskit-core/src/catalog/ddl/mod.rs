@@ -5,10 +5,20 @@
 //! statement, and whoever runs it sends it by the extended protocol, which takes no second one: text
 //! from a backup cannot smuggle one in.
 
+mod cast;
+mod collation;
+mod data_type;
+mod domain;
+mod extension;
+mod language;
+mod operator;
+mod options;
+mod routine;
 mod schema;
+mod text_search;
 
-use super::address::Address;
-use super::model::{Definition, Model, Object};
+use super::address::{Address, CatalogId};
+use super::model::{Definition, Model, Object, TextSearch, TypeDefinition};
 use crate::error::Result;
 use serde::Serialize;
 use std::fmt;
@@ -89,9 +99,12 @@ impl Script {
     pub fn of(model: &Model, options: &DdlOptions) -> Result<Self> {
         let mut out = Emitter {
             options,
+            model_version: model.server_version,
             statements: Vec::new(),
         };
-        for object in &model.objects {
+        let mut objects: Vec<&Object> = model.objects.iter().collect();
+        objects.sort_by_key(|object| rank(object));
+        for object in objects {
             create(object, &mut out);
         }
         Ok(Self {
@@ -100,15 +113,46 @@ impl Script {
     }
 }
 
+/// Classes in an order that does for simple databases.
+fn rank(object: &Object) -> u8 {
+    if object.address.catalog == CatalogId::SHELL_TYPE {
+        return 2;
+    }
+    match &object.definition {
+        Definition::Schema => 0,
+        Definition::Extension(_) => 1,
+        Definition::Collation(_) => 3,
+        Definition::Type(TypeDefinition::Enum(_) | TypeDefinition::Shell) => 4,
+        Definition::Domain(_) => 5,
+        Definition::Type(TypeDefinition::Composite(_)) => 6,
+        Definition::Language(_) => 7,
+        Definition::Function(_) => 8,
+        Definition::Type(_) => 9,
+        Definition::DomainConstraint(_) => 10,
+        Definition::Operator(_) => 11,
+        Definition::Aggregate(_) => 12,
+        Definition::OperatorFamily(_) => 13,
+        Definition::OperatorClass(_) => 14,
+        Definition::TextSearch(TextSearch::Parser(_) | TextSearch::Template(_)) => 15,
+        Definition::TextSearch(TextSearch::Dictionary(_)) => 16,
+        _ => 17,
+    }
+}
+
 /// Collects the statements of one class after the other.
 #[derive(Debug)]
 pub(crate) struct Emitter<'a> {
-    #[expect(dead_code, reason = "the classes that ask come next")]
     pub(crate) options: &'a DdlOptions,
+    model_version: u32,
     statements: Vec<Statement>,
 }
 
 impl Emitter<'_> {
+    /// Whether the statements are for a server of the major version that the model was read from.
+    pub(crate) fn is_same_major(&self) -> bool {
+        self.options.target_version / 10_000 == self.model_version / 10_000
+    }
+
     /// Adds a statement that makes `object`.
     pub(crate) fn create(&mut self, section: Section, object: &Object, sql: String) {
         self.statements.push(Statement {
@@ -124,6 +168,22 @@ impl Emitter<'_> {
 fn create(object: &Object, out: &mut Emitter<'_>) {
     match &object.definition {
         Definition::Schema => schema::create(object, out),
+        Definition::Extension(it) => extension::create(object, it, out),
+        Definition::Type(it) => data_type::create(object, it, out),
+        Definition::Domain(it) => domain::create(object, it, out),
+        Definition::DomainConstraint(it) => domain::constrain(object, it, out),
+        Definition::Collation(it) => collation::create(object, it, out),
+        Definition::Function(it) => routine::create(object, it, out),
+        Definition::Aggregate(it) => routine::create_aggregate(object, it, out),
+        Definition::Operator(it) => operator::create(object, it, out),
+        Definition::OperatorFamily(it) => operator::create_family(object, it, out),
+        Definition::OperatorClass(it) => operator::create_class(object, it, out),
+        Definition::Cast(it) => cast::create(object, it, out),
+        Definition::Conversion(it) => cast::create_conversion(object, it, out),
+        Definition::Language(it) => language::create(object, it, out),
+        Definition::Transform(it) => language::create_transform(object, it, out),
+        Definition::TextSearch(it) => text_search::create(object, it, out),
+        Definition::AccessMethod(it) => language::create_access_method(object, it, out),
     }
 }
 

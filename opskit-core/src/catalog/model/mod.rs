@@ -5,12 +5,41 @@
 //! definition`, the last as a JSON document with the fields of the class's struct, so that reading is
 //! one generic step and the stored model has the same form.
 
+mod aggregate;
+mod cast;
+mod collation;
+mod conversion;
+mod data_type;
+mod domain;
+mod extension;
+mod function;
+mod identity;
+mod language;
+mod operator;
+mod operator_class;
+mod privileged;
 mod read;
 mod schema;
+mod shape;
+mod text_search;
+
+pub use aggregate::{Aggregate, AggregateState};
+pub use cast::{Cast, CastContext, CastMethod};
+pub use collation::{Collation, CollationProvider};
+pub use conversion::Conversion;
+pub use data_type::{Attribute, BaseType, CompositeType, EnumType, RangeType, TypeDefinition};
+pub use domain::{Domain, DomainConstraint};
+pub use extension::{ConfigurationTable, Extension, ExtensionControl};
+pub use function::{Function, FunctionKind};
+pub use language::{AccessMethod, Language, Transform};
+pub use operator::Operator;
+pub use operator_class::{MemberFunction, MemberOperator, Members, OperatorClass, OperatorFamily};
+pub use text_search::{TextSearch, TsConfiguration, TsDictionary, TsMapping, TsParser, TsTemplate};
 
 pub(crate) use read::{ModelReader, ReadContext};
 
 use super::address::{Address, CatalogId};
+use crate::name::QualifiedName;
 use serde::{Deserialize, Serialize};
 
 /// The version of the stored form.
@@ -60,6 +89,38 @@ pub struct Object {
 pub enum Definition {
     /// A schema.
     Schema,
+    /// An extension.
+    Extension(Extension),
+    /// A type that is no domain.
+    Type(TypeDefinition),
+    /// A domain.
+    Domain(Domain),
+    /// A constraint of a domain.
+    DomainConstraint(DomainConstraint),
+    /// A collation.
+    Collation(Collation),
+    /// A function or procedure.
+    Function(Function),
+    /// An aggregate.
+    Aggregate(Aggregate),
+    /// An operator.
+    Operator(Operator),
+    /// An operator family.
+    OperatorFamily(OperatorFamily),
+    /// An operator class.
+    OperatorClass(OperatorClass),
+    /// A cast.
+    Cast(Cast),
+    /// A conversion between encodings.
+    Conversion(Conversion),
+    /// A procedural language.
+    Language(Language),
+    /// A transform.
+    Transform(Transform),
+    /// An object of text search.
+    TextSearch(TextSearch),
+    /// An access method.
+    AccessMethod(AccessMethod),
 }
 
 impl Definition {
@@ -68,6 +129,23 @@ impl Definition {
     pub fn sql_class(&self) -> &'static str {
         match self {
             Self::Schema => "SCHEMA",
+            Self::Extension(_) => "EXTENSION",
+            Self::Type(_) => "TYPE",
+            Self::Domain(_) => "DOMAIN",
+            Self::DomainConstraint(_) => "CONSTRAINT",
+            Self::Collation(_) => "COLLATION",
+            Self::Function(it) if it.kind == FunctionKind::Procedure => "PROCEDURE",
+            Self::Function(_) => "FUNCTION",
+            Self::Aggregate(_) => "AGGREGATE",
+            Self::Operator(_) => "OPERATOR",
+            Self::OperatorFamily(_) => "OPERATOR FAMILY",
+            Self::OperatorClass(_) => "OPERATOR CLASS",
+            Self::Cast(_) => "CAST",
+            Self::Conversion(_) => "CONVERSION",
+            Self::Language(_) => "LANGUAGE",
+            Self::Transform(_) => "TRANSFORM",
+            Self::TextSearch(it) => it.sql_class(),
+            Self::AccessMethod(_) => "ACCESS METHOD",
         }
     }
 }
@@ -77,9 +155,10 @@ impl Object {
     #[must_use]
     pub fn describe(&self) -> String {
         let class = self.definition.sql_class().to_lowercase();
+        let suffix = self.definition.suffix(QualifiedName::to_string);
         match &self.schema {
-            Some(schema) => format!("{class} {schema}.{}", self.name),
-            None => format!("{class} {}", self.name),
+            Some(schema) => format!("{class} {schema}.{}{suffix}", self.name),
+            None => format!("{class} {}{suffix}", self.name),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Reading the model: which queries, and how their answers become objects.
 
-use super::{Definition, MODEL_VERSION, Model, Object, schema};
+use super::{Definition, MODEL_VERSION, Model, Object};
+use super::{aggregate, cast, collation, conversion, data_type, domain, extension, function};
+use super::{language, operator, operator_class, schema, text_search};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::scope::Scope;
 use crate::catalog::{TextRow, number, text};
@@ -53,6 +55,26 @@ pub(crate) struct Reading {
     pub(crate) definition: fn(&str) -> serde_json::Result<Definition>,
 }
 
+/// The queries for all classes.
+fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
+    let mut readings = vec![
+        schema::reading(cx),
+        extension::reading(cx),
+        collation::reading(cx),
+        function::reading(cx),
+        aggregate::reading(cx),
+        operator::reading(cx),
+        cast::reading(cx),
+        conversion::reading(cx),
+    ];
+    readings.extend(data_type::readings(cx));
+    readings.extend(domain::readings(cx));
+    readings.extend(operator_class::readings(cx));
+    readings.extend(language::readings(cx));
+    readings.extend(text_search::readings(cx));
+    readings
+}
+
 /// The queries of the model, and the fold of their answers.
 #[derive(Debug)]
 pub(crate) struct ModelReader {
@@ -65,7 +87,7 @@ impl ModelReader {
     pub(crate) fn new(cx: &ReadContext<'_>) -> Self {
         Self {
             server_version: cx.server_version,
-            readings: vec![schema::reading(cx)],
+            readings: readings(cx),
             objects: Vec::new(),
         }
     }
