@@ -1,6 +1,6 @@
 //! Types other than domains.
 
-use super::options::Options;
+use super::parameters::Parameters;
 use super::{Emitter, Section};
 use crate::catalog::model::{BaseType, CompositeType, EnumType, Object, RangeType, TypeDefinition};
 use crate::name::{quote_ident, quote_literal};
@@ -47,45 +47,45 @@ fn composite(it: &CompositeType) -> String {
 }
 
 fn range(it: &RangeType, target_version: u32) -> String {
-    let mut options = Options::default();
-    options.set("SUBTYPE", &it.subtype);
-    options.name("SUBTYPE_OPCLASS", it.operator_class.as_ref());
-    options.name("COLLATION", it.collation.as_ref());
-    options.name("CANONICAL", it.canonical.as_ref());
-    options.name("SUBTYPE_DIFF", it.difference.as_ref());
+    let mut parameters = Parameters::default();
+    parameters.set("SUBTYPE", &it.subtype);
+    parameters.name("SUBTYPE_OPCLASS", it.operator_class.as_ref());
+    parameters.name("COLLATION", it.collation.as_ref());
+    parameters.name("CANONICAL", it.canonical.as_ref());
+    parameters.name("SUBTYPE_DIFF", it.difference.as_ref());
     if target_version >= MULTIRANGES {
-        options.name("MULTIRANGE_TYPE_NAME", it.multirange.as_ref());
+        parameters.name("MULTIRANGE_TYPE_NAME", it.multirange.as_ref());
     }
-    format!(" AS RANGE {}", options.to_sql())
+    format!(" AS RANGE {}", parameters.to_sql())
 }
 
 fn base(it: &BaseType, target_version: u32) -> String {
-    let mut options = Options::default();
+    let mut parameters = Parameters::default();
     for (option, function) in &it.functions {
         if option != "SUBSCRIPT" || target_version >= SUBSCRIPTS {
-            options.name(option, function.as_ref());
+            parameters.name(option, function.as_ref());
         }
     }
     match it.length {
-        ..0 => options.set("INTERNALLENGTH", "VARIABLE"),
-        bytes => options.set("INTERNALLENGTH", bytes.to_string()),
+        ..0 => parameters.set("INTERNALLENGTH", "VARIABLE"),
+        bytes => parameters.set("INTERNALLENGTH", bytes.to_string()),
     }
     if it.by_value {
-        options.word("PASSEDBYVALUE");
+        parameters.word("PASSEDBYVALUE");
     }
-    options.set("ALIGNMENT", alignment(it.alignment));
-    options.set("STORAGE", storage(it.storage));
-    options.text("CATEGORY", Some(&it.category));
+    parameters.set("ALIGNMENT", alignment(it.alignment));
+    parameters.set("STORAGE", storage(it.storage));
+    parameters.text("CATEGORY", Some(&it.category));
     if it.preferred {
-        options.set("PREFERRED", "true");
+        parameters.set("PREFERRED", "true");
     }
-    options.text("DEFAULT", it.default.as_deref());
-    options.set_some("ELEMENT", it.element.as_ref());
-    options.text("DELIMITER", Some(&it.delimiter));
+    parameters.text("DEFAULT", it.default.as_deref());
+    parameters.set_some("ELEMENT", it.element.as_ref());
+    parameters.text("DELIMITER", Some(&it.delimiter));
     if it.collatable {
-        options.set("COLLATABLE", "true");
+        parameters.set("COLLATABLE", "true");
     }
-    options.to_sql()
+    parameters.to_sql()
 }
 
 fn alignment(letter: char) -> &'static str {

@@ -12,7 +12,7 @@ mod domain;
 mod extension;
 mod language;
 mod operator;
-mod options;
+mod parameters;
 mod routine;
 mod schema;
 mod text_search;
@@ -99,7 +99,7 @@ impl Script {
     pub fn of(model: &Model, options: &DdlOptions) -> Result<Self> {
         let mut out = Emitter {
             options,
-            model_version: model.server_version,
+            source_version: model.server_version,
             statements: Vec::new(),
         };
         let mut objects: Vec<&Object> = model.objects.iter().collect();
@@ -143,14 +143,14 @@ fn rank(object: &Object) -> u8 {
 #[derive(Debug)]
 pub(crate) struct Emitter<'a> {
     pub(crate) options: &'a DdlOptions,
-    model_version: u32,
+    source_version: u32,
     statements: Vec<Statement>,
 }
 
 impl Emitter<'_> {
     /// Whether the statements are for a server of the major version that the model was read from.
     pub(crate) fn is_same_major(&self) -> bool {
-        self.options.target_version / 10_000 == self.model_version / 10_000
+        self.options.target_version / 10_000 == self.source_version / 10_000
     }
 
     /// Adds a statement that makes `object`.

@@ -1,31 +1,31 @@
 //! Operators, operator families and operator classes.
 
-use super::options::Options;
+use super::parameters::Parameters;
 use super::{Emitter, Section};
 use crate::catalog::model::{Members, Object, Operator, OperatorClass, OperatorFamily};
 use crate::name::quote_ident;
 
 pub(super) fn create(object: &Object, it: &Operator, out: &mut Emitter<'_>) {
-    let mut options = Options::default();
-    options.name("FUNCTION", Some(&it.function));
-    options.set_some("LEFTARG", it.left.as_ref());
-    options.set_some("RIGHTARG", it.right.as_ref());
+    let mut parameters = Parameters::default();
+    parameters.name("FUNCTION", Some(&it.function));
+    parameters.set_some("LEFTARG", it.left.as_ref());
+    parameters.set_some("RIGHTARG", it.right.as_ref());
     // One that does not exist yet is made as a name, and filled when its turn comes.
-    options.operator("COMMUTATOR", it.commutator.as_ref());
-    options.operator("NEGATOR", it.negator.as_ref());
-    options.name("RESTRICT", it.restrict.as_ref());
-    options.name("JOIN", it.join.as_ref());
+    parameters.operator("COMMUTATOR", it.commutator.as_ref());
+    parameters.operator("NEGATOR", it.negator.as_ref());
+    parameters.name("RESTRICT", it.restrict.as_ref());
+    parameters.name("JOIN", it.join.as_ref());
     if it.hashes {
-        options.word("HASHES");
+        parameters.word("HASHES");
     }
     if it.merges {
-        options.word("MERGES");
+        parameters.word("MERGES");
     }
     let schema = quote_ident(object.schema.as_deref().unwrap_or_default());
     let sql = format!(
         "CREATE OPERATOR {schema}.{} {}",
         object.name,
-        options.to_sql()
+        parameters.to_sql()
     );
     out.create(Section::PreData, object, sql);
 }

@@ -1,6 +1,6 @@
 //! Functions, procedures and aggregates.
 
-use super::options::Options;
+use super::parameters::Parameters;
 use super::{Emitter, Section};
 use crate::catalog::model::{Aggregate, AggregateState, Function, Object};
 use crate::name::QualifiedName;
@@ -11,25 +11,25 @@ pub(super) fn create(object: &Object, it: &Function, out: &mut Emitter<'_>) {
 }
 
 pub(super) fn create_aggregate(object: &Object, it: &Aggregate, out: &mut Emitter<'_>) {
-    let mut options = Options::default();
+    let mut parameters = Parameters::default();
     let hypothetical = it.kind == 'h';
     let read_only = if it.kind == 'n' { 'r' } else { 'w' };
-    state(&mut options, "", &it.plain, read_only);
-    options.name("COMBINEFUNC", it.combine.as_ref());
-    options.name("SERIALFUNC", it.serialize.as_ref());
-    options.name("DESERIALFUNC", it.deserialize.as_ref());
+    state(&mut parameters, "", &it.plain, read_only);
+    parameters.name("COMBINEFUNC", it.combine.as_ref());
+    parameters.name("SERIALFUNC", it.serialize.as_ref());
+    parameters.name("DESERIALFUNC", it.deserialize.as_ref());
     if let Some(moving) = &it.moving {
-        state(&mut options, "M", moving, read_only);
-        options.name("MINVFUNC", it.inverse.as_ref());
+        state(&mut parameters, "M", moving, read_only);
+        parameters.name("MINVFUNC", it.inverse.as_ref());
     }
-    options.operator("SORTOP", it.sort_operator.as_ref());
+    parameters.operator("SORTOP", it.sort_operator.as_ref());
     match it.parallel {
-        's' => options.set("PARALLEL", "safe"),
-        'r' => options.set("PARALLEL", "restricted"),
+        's' => parameters.set("PARALLEL", "safe"),
+        'r' => parameters.set("PARALLEL", "restricted"),
         _ => {}
     }
     if hypothetical {
-        options.word("HYPOTHETICAL");
+        parameters.word("HYPOTHETICAL");
     }
     let arguments = match it.declared.as_str() {
         "" => "*",
@@ -39,21 +39,21 @@ pub(super) fn create_aggregate(object: &Object, it: &Aggregate, out: &mut Emitte
     let sql = format!(
         "CREATE AGGREGATE {}({arguments}) {}",
         name.to_sql(),
-        options.to_sql()
+        parameters.to_sql()
     );
     out.create(Section::PreData, object, sql);
 }
 
 /// The options of one way to compute; those of the moving one start with `M`.
-fn state(options: &mut Options, m: &str, it: &AggregateState, modifies_by_default: char) {
-    options.name(&format!("{m}SFUNC"), Some(&it.transition));
-    options.set(&format!("{m}STYPE"), &it.data_type);
+fn state(parameters: &mut Parameters, m: &str, it: &AggregateState, modifies_by_default: char) {
+    parameters.name(&format!("{m}SFUNC"), Some(&it.transition));
+    parameters.set(&format!("{m}STYPE"), &it.data_type);
     if it.space_bytes != 0 {
-        options.set(&format!("{m}SSPACE"), it.space_bytes.to_string());
+        parameters.set(&format!("{m}SSPACE"), it.space_bytes.to_string());
     }
-    options.name(&format!("{m}FINALFUNC"), it.finish.as_ref());
+    parameters.name(&format!("{m}FINALFUNC"), it.finish.as_ref());
     if it.finish_gets_arguments {
-        options.word(&format!("{m}FINALFUNC_EXTRA"));
+        parameters.word(&format!("{m}FINALFUNC_EXTRA"));
     }
     if it.finish_modifies != modifies_by_default {
         let modifies = match it.finish_modifies {
@@ -61,7 +61,7 @@ fn state(options: &mut Options, m: &str, it: &AggregateState, modifies_by_defaul
             's' => "shareable",
             _ => "read_write",
         };
-        options.set(&format!("{m}FINALFUNC_MODIFY"), modifies);
+        parameters.set(&format!("{m}FINALFUNC_MODIFY"), modifies);
     }
-    options.text(&format!("{m}INITCOND"), it.initial.as_deref());
+    parameters.text(&format!("{m}INITCOND"), it.initial.as_deref());
 }

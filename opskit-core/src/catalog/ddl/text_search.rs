@@ -1,6 +1,6 @@
 //! Text search: configurations, dictionaries, parsers and templates.
 
-use super::options::Options;
+use super::parameters::Parameters;
 use super::{Emitter, Section};
 use crate::catalog::model::{
     Object, TextSearch, TsConfiguration, TsDictionary, TsParser, TsTemplate,
@@ -8,14 +8,14 @@ use crate::catalog::model::{
 use crate::name::{QualifiedName, quote_ident};
 
 pub(super) fn create(object: &Object, it: &TextSearch, out: &mut Emitter<'_>) {
-    let options = match it {
+    let parameters = match it {
         TextSearch::Configuration(it) => configuration(it),
         TextSearch::Dictionary(it) => dictionary(it),
         TextSearch::Parser(it) => parser(it),
         TextSearch::Template(it) => template(it),
     };
     let (class, identity) = (object.definition.sql_class(), object.sql_identity());
-    let sql = format!("CREATE {class} {identity} {}", options.to_sql());
+    let sql = format!("CREATE {class} {identity} {}", parameters.to_sql());
     out.create(Section::PreData, object, sql);
     if let TextSearch::Configuration(it) = it {
         map(object, it, out);
@@ -36,35 +36,35 @@ fn map(object: &Object, it: &TsConfiguration, out: &mut Emitter<'_>) {
     }
 }
 
-fn configuration(it: &TsConfiguration) -> Options {
-    let mut options = Options::default();
-    options.name("PARSER", Some(&it.parser));
-    options
+fn configuration(it: &TsConfiguration) -> Parameters {
+    let mut parameters = Parameters::default();
+    parameters.name("PARSER", Some(&it.parser));
+    parameters
 }
 
-fn dictionary(it: &TsDictionary) -> Options {
-    let mut options = Options::default();
-    options.name("TEMPLATE", Some(&it.template));
+fn dictionary(it: &TsDictionary) -> Parameters {
+    let mut parameters = Parameters::default();
+    parameters.name("TEMPLATE", Some(&it.template));
     if let Some(list) = &it.options {
         // A whole list of options, as the server keeps it.
-        options.word(list);
+        parameters.word(list);
     }
-    options
+    parameters
 }
 
-fn parser(it: &TsParser) -> Options {
-    let mut options = Options::default();
-    options.name("START", Some(&it.start));
-    options.name("GETTOKEN", Some(&it.next));
-    options.name("END", Some(&it.end));
-    options.name("HEADLINE", it.headline.as_ref());
-    options.name("LEXTYPES", Some(&it.token_types));
-    options
+fn parser(it: &TsParser) -> Parameters {
+    let mut parameters = Parameters::default();
+    parameters.name("START", Some(&it.start));
+    parameters.name("GETTOKEN", Some(&it.next));
+    parameters.name("END", Some(&it.end));
+    parameters.name("HEADLINE", it.headline.as_ref());
+    parameters.name("LEXTYPES", Some(&it.token_types));
+    parameters
 }
 
-fn template(it: &TsTemplate) -> Options {
-    let mut options = Options::default();
-    options.name("INIT", it.init.as_ref());
-    options.name("LEXIZE", Some(&it.lexize));
-    options
+fn template(it: &TsTemplate) -> Parameters {
+    let mut parameters = Parameters::default();
+    parameters.name("INIT", it.init.as_ref());
+    parameters.name("LEXIZE", Some(&it.lexize));
+    parameters
 }

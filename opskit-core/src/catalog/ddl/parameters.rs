@@ -4,11 +4,11 @@ use crate::name::{QualifiedName, quote_literal};
 
 /// The options of one statement.
 #[derive(Debug, Default)]
-pub(super) struct Options {
+pub(super) struct Parameters {
     list: Vec<String>,
 }
 
-impl Options {
+impl Parameters {
     /// Adds `NAME = value`.
     pub(super) fn set(&mut self, name: &str, value: impl AsRef<str>) {
         self.list.push(format!("{name} = {}", value.as_ref()));
