@@ -9,9 +9,6 @@ use serde::{Deserialize, Serialize};
 pub struct CatalogId(pub u32);
 
 impl CatalogId {
-    /// No catalog: the bare name of a type in `pg_type`, which is made before the functions that the
-    /// type itself needs.
-    pub const SHELL_TYPE: Self = Self(0);
     /// `pg_type`.
     pub const TYPE: Self = Self(1247);
     /// `pg_proc`.
@@ -87,7 +84,10 @@ impl CatalogId {
 }
 
 /// An object as `pg_depend` names it. Only meaningful within the database it was read from.
+///
+/// Stored as a pair: a model holds a great many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub struct Address {
     /// The catalog its row is in.
     pub catalog: CatalogId,
@@ -100,5 +100,17 @@ impl Address {
     #[must_use]
     pub const fn new(catalog: CatalogId, oid: u32) -> Self {
         Self { catalog, oid }
+    }
+}
+
+impl From<(u32, u32)> for Address {
+    fn from((catalog, oid): (u32, u32)) -> Self {
+        Self::new(CatalogId(catalog), oid)
+    }
+}
+
+impl From<Address> for (u32, u32) {
+    fn from(address: Address) -> Self {
+        (address.catalog.0, address.oid)
     }
 }

@@ -3,6 +3,7 @@
 use super::parameters::Parameters;
 use super::{Emitter, Section};
 use crate::catalog::model::{BaseType, CompositeType, EnumType, Object, RangeType, TypeDefinition};
+use crate::catalog::order::Form;
 use crate::name::{quote_ident, quote_literal};
 
 /// Multiranges exist from this version on.
@@ -14,6 +15,8 @@ const SUBSCRIPTS: u32 = 140_000;
 pub(super) fn create(object: &Object, it: &TypeDefinition, out: &mut Emitter<'_>) {
     let version = out.options.target_version;
     let what = match it {
+        // The type's own functions take or give it: its name comes first, then they do.
+        _ if out.form() == Form::Placeholder => String::new(),
         TypeDefinition::Enum(it) => enumeration(it),
         TypeDefinition::Composite(it) => composite(it),
         TypeDefinition::Range(it) => range(it, version),

@@ -120,7 +120,6 @@ pub(super) fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
         ranges(cx),
         base_types(cx),
         undefined(cx),
-        shells(cx),
     ]
 }
 
@@ -250,21 +249,4 @@ fn undefined(cx: &ReadContext<'_>) -> Reading {
         |_| Ok(Definition::Type(TypeDefinition::Shell)),
     )
     .reading(cx)
-}
-
-/// Types whose functions take or give the type itself: their names are made first, then the functions,
-/// then the types.
-fn shells(cx: &ReadContext<'_>) -> Reading {
-    let canonical = "exists (select from pg_catalog.pg_range r where r.rngtypid = x.oid \
-                     and r.rngcanonical::pg_catalog.oid <> 0)";
-    let filter = format!("({BASE} or {canonical})");
-    let mut reading = Listing {
-        owner: Owner::None,
-        ..listing("the types' names", &filter, &[], |_| {
-            Ok(Definition::Type(TypeDefinition::Shell))
-        })
-    }
-    .reading(cx);
-    reading.catalog = CatalogId::SHELL_TYPE;
-    reading
 }

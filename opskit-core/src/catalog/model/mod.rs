@@ -8,38 +8,53 @@
 mod aggregate;
 mod cast;
 mod collation;
+mod column;
+mod constraint;
 mod conversion;
 mod data_type;
+mod default;
 mod domain;
 mod extension;
 mod function;
 mod identity;
+mod index;
 mod language;
+mod links;
 mod operator;
 mod operator_class;
 mod privileged;
 mod read;
 mod schema;
+mod sequence;
 mod shape;
+mod statistics;
+mod table;
 mod text_search;
 
 pub use aggregate::{Aggregate, AggregateState};
 pub use cast::{Cast, CastContext, CastMethod};
 pub use collation::{Collation, CollationProvider};
+pub use column::{Column, Generated, Identity, IdentityKind, NotNull};
+pub use constraint::{Check, Constraint, Exclusion, Foreign, Key, KeyKind};
 pub use conversion::Conversion;
 pub use data_type::{Attribute, BaseType, CompositeType, EnumType, RangeType, TypeDefinition};
+pub use default::ColumnDefault;
 pub use domain::{Domain, DomainConstraint};
 pub use extension::{ConfigurationTable, Extension, ExtensionControl};
 pub use function::{Function, FunctionKind};
+pub use index::{Index, IndexState};
 pub use language::{AccessMethod, Language, Transform};
 pub use operator::Operator;
 pub use operator_class::{MemberFunction, MemberOperator, Members, OperatorClass, OperatorFamily};
+pub use sequence::{Sequence, SequenceOptions};
+pub use statistics::Statistics;
+pub use table::{Inheritance, Partition, Table};
 pub use text_search::{TextSearch, TsConfiguration, TsDictionary, TsMapping, TsParser, TsTemplate};
 
 pub(crate) use read::{ModelReader, ReadContext};
 
 use super::address::{Address, CatalogId};
-use crate::name::QualifiedName;
+use crate::name::{QualifiedName, quote_ident};
 use serde::{Deserialize, Serialize};
 
 /// The version of the stored form.
@@ -54,14 +69,27 @@ pub struct Model {
     pub server_version: u32,
     /// The objects, in order of their addresses.
     pub objects: Vec<Object>,
-    /// Which object needs which to exist first.
+    /// Which object needs which to exist first, within the model.
     pub needs: Vec<Need>,
+    /// What comes and goes with an object.
+    pub parts: Vec<Part>,
+}
+
+/// Something with an address of its own that its object brings along: its row type, its array type,
+/// its TOAST table, the index of a constraint, the sequence of an identity column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// The part.
+    pub part: Address,
+    /// The object of the model that brings it.
+    pub of: Address,
 }
 
 /// One object needs another to exist first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Need {
-    /// The object that depends.
+    /// The object that depends. For what the query of a view needs, but not its columns' types: the
+    /// address of its rule, which is a part of the view.
     pub object: Address,
     /// What it depends on.
     pub on: Address,
@@ -89,6 +117,18 @@ pub struct Object {
 pub enum Definition {
     /// A schema.
     Schema,
+    /// A table of any kind.
+    Table(Table),
+    /// A sequence that belongs to no identity column.
+    Sequence(Sequence),
+    /// A default or a generation expression of a column.
+    Default(ColumnDefault),
+    /// A constraint of a table.
+    Constraint(Constraint),
+    /// An index that belongs to no constraint.
+    Index(Index),
+    /// Extended statistics.
+    Statistics(Statistics),
     /// An extension.
     Extension(Extension),
     /// A type that is no domain.
@@ -129,6 +169,12 @@ impl Definition {
     pub fn sql_class(&self) -> &'static str {
         match self {
             Self::Schema => "SCHEMA",
+            Self::Table(_) => "TABLE",
+            Self::Sequence(_) => "SEQUENCE",
+            Self::Default(_) => "DEFAULT",
+            Self::Constraint(_) => "CONSTRAINT",
+            Self::Index(_) => "INDEX",
+            Self::Statistics(_) => "STATISTICS",
             Self::Extension(_) => "EXTENSION",
             Self::Type(_) => "TYPE",
             Self::Domain(_) => "DOMAIN",
@@ -156,9 +202,21 @@ impl Object {
     pub fn describe(&self) -> String {
         let class = self.definition.sql_class().to_lowercase();
         let suffix = self.definition.suffix(QualifiedName::to_string);
+        match (&self.definition, &self.schema) {
+            (Definition::Constraint(constraint), _) => {
+                format!("{class} {} on {}", self.name, constraint.table())
+            }
+            (_, Some(schema)) => format!("{class} {schema}.{}{suffix}", self.name),
+            (_, None) => format!("{class} {}{suffix}", self.name),
+        }
+    }
+
+    /// The object's name for SQL, quoted and with its schema.
+    #[must_use]
+    pub fn sql_name(&self) -> String {
         match &self.schema {
-            Some(schema) => format!("{class} {schema}.{}{suffix}", self.name),
-            None => format!("{class} {}{suffix}", self.name),
+            Some(schema) => QualifiedName::new(schema, &self.name).to_sql(),
+            None => quote_ident(&self.name),
         }
     }
 }
