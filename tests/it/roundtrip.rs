@@ -3,13 +3,14 @@
 //! The judge is `pg_dump`: its text of both databases must be the same. Where there is none for the
 //! server, and besides, what is read from the copy must be what was read from the source.
 
+mod access;
 mod constraints;
 mod indexes;
 mod inheritance;
+mod routines;
 mod sequences;
 mod tables;
-
-mod access;
+mod types;
 
 use opskit_core::catalog::Scope;
 use opskit_core::catalog::ddl::{DdlOptions, Script};
@@ -36,11 +37,12 @@ pub(crate) fn pg_dump(db: &TestDb) -> Option<String> {
     Some(String::from_utf8(done.stdout).unwrap())
 }
 
-/// Makes the objects of `sql` in one database, carries them into another, and compares.
-pub(crate) async fn assert_round_trip(sql: &str) {
+/// Makes the objects of `sql` in one database, carries them into another, and compares. Gives the copy.
+pub(crate) async fn assert_round_trip(sql: &str) -> TestDb {
     let (source, target) = (database().await, database().await);
     source.psql(sql).await;
     assert_carried(&source, &target).await;
+    target
 }
 
 /// Carries the objects of one database into another that lacks them, and compares.
@@ -50,8 +52,19 @@ pub(crate) async fn assert_carried(source: &TestDb, target: &TestDb) {
     if let (Some(wanted), Some(found)) = (pg_dump(source), pg_dump(target)) {
         pretty_assert(&wanted, &found);
     }
-    let (wanted, found) = (model_of(&source).await, model_of(&target).await);
-    pretty_assert(&without_addresses(&wanted), &without_addresses(&found));
+    let script = |model: &Model| {
+        let options = DdlOptions::new(model.server_version);
+        Script::of(model, &options).unwrap().to_string()
+    };
+    let (wanted, found) = (model_of(source).await, model_of(target).await);
+    pretty_assert(&script(&wanted), &script(&found));
+}
+
+/// The model of everything in a database.
+pub(crate) async fn model_of(db: &TestDb) -> Model {
+    let ctx = OpContext::default();
+    let model = read_model(&ctx, &parse(&db.url()), &Scope::default()).await;
+    model.unwrap()
 }
 
 /// Runs the script of `source` in `target`, a statement at a time.
@@ -67,12 +80,6 @@ pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
     }
 }
 
-pub(crate) async fn model_of(db: &TestDb) -> Model {
-    let ctx = OpContext::default();
-    let model = read_model(&ctx, &parse(&db.url()), &Scope::default()).await;
-    model.unwrap()
-}
-
 /// The server's version, as a number.
 pub(crate) async fn server_version(db: &TestDb) -> u32 {
     db.psql("show server_version_num")
@@ -80,32 +87,6 @@ pub(crate) async fn server_version(db: &TestDb) -> u32 {
         .trim()
         .parse()
         .unwrap()
-}
-
-/// All objects as text that two databases have in common.
-fn without_addresses(model: &Model) -> String {
-    let mut objects: Vec<String> = model
-        .objects
-        .iter()
-        .map(|object| {
-            let mut value = serde_json::to_value(object).unwrap();
-            forget_addresses(&mut value);
-            value.to_string()
-        })
-        .collect();
-    objects.sort();
-    objects.join("\n")
-}
-
-fn forget_addresses(value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::Object(fields) => {
-            fields.retain(|name, _| name != "address" && name != "relation");
-            fields.values_mut().for_each(forget_addresses);
-        }
-        serde_json::Value::Array(values) => values.iter_mut().for_each(forget_addresses),
-        _ => {}
-    }
 }
 
 /// The model of a database as text, a line per object, without addresses.

@@ -7,19 +7,29 @@
 
 mod access;
 mod acl;
+mod cast;
+mod collation;
 mod column;
 mod constraint;
+mod data_type;
 mod default;
+mod domain;
+mod extension;
 mod foreign;
 mod index;
 mod inheritance;
+mod language;
+mod operator;
 mod options;
+mod parameters;
 mod policy;
 mod publication;
+mod routine;
 mod schema;
 mod sequence;
 mod statistics;
 mod table;
+mod text_search;
 mod trigger;
 mod view;
 
@@ -174,7 +184,7 @@ impl Script {
     /// # Errors
     /// Of kind `Damaged` when objects need each other in a circle that cannot be broken.
     pub fn of(model: &Model, options: &DdlOptions) -> Result<Self> {
-        let mut out = Emitter::new(options);
+        let mut out = Emitter::new(options, model.server_version);
         for step in order(model)? {
             out.begin(&step);
             create(step.object, &mut out);
@@ -206,6 +216,7 @@ pub(crate) enum Place {
 pub(crate) struct Emitter<'a> {
     /// The options.
     pub(crate) options: &'a DdlOptions,
+    source_version: u32,
     statements: Vec<(Section, Place, Statement)>,
     refused: Vec<Refusal>,
     explained: BTreeSet<Address>,
@@ -215,9 +226,10 @@ pub(crate) struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    fn new(options: &'a DdlOptions) -> Self {
+    fn new(options: &'a DdlOptions, source_version: u32) -> Self {
         Self {
             options,
+            source_version,
             statements: Vec::new(),
             refused: Vec::new(),
             explained: BTreeSet::new(),
@@ -231,6 +243,11 @@ impl<'a> Emitter<'a> {
         self.form = step.form;
         self.earliest = step.section;
         self.parts.clone_from(&step.parts);
+    }
+
+    /// Whether the statements are for a server of the major version that the model was read from.
+    pub(crate) fn is_same_major(&self) -> bool {
+        self.options.target_version / 10_000 == self.source_version / 10_000
     }
 
     /// In how many steps the object is made, and which this is.
@@ -344,6 +361,22 @@ fn create(object: &Object, out: &mut Emitter<'_>) {
         }
         // Made at the very end, or not at all.
         Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {}
+        Definition::Extension(it) => extension::create(object, it, out),
+        Definition::Type(it) => data_type::create(object, it, out),
+        Definition::Domain(it) => domain::create(object, it, out),
+        Definition::DomainConstraint(it) => domain::constrain(object, it, out),
+        Definition::Collation(it) => collation::create(object, it, out),
+        Definition::Function(it) => routine::create(object, it, out),
+        Definition::Aggregate(it) => routine::create_aggregate(object, it, out),
+        Definition::Operator(it) => operator::create(object, it, out),
+        Definition::OperatorFamily(it) => operator::create_family(object, it, out),
+        Definition::OperatorClass(it) => operator::create_class(object, it, out),
+        Definition::Cast(it) => cast::create(object, it, out),
+        Definition::Conversion(it) => cast::create_conversion(object, it, out),
+        Definition::Language(it) => language::create(object, it, out),
+        Definition::Transform(it) => language::create_transform(object, it, out),
+        Definition::TextSearch(it) => text_search::create(object, it, out),
+        Definition::AccessMethod(it) => language::create_access_method(object, it, out),
     }
 }
 

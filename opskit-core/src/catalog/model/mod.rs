@@ -7,38 +7,64 @@
 
 mod access;
 mod acl;
+mod aggregate;
+mod cast;
+mod collation;
 mod column;
 mod constraint;
+mod conversion;
+mod data_type;
 mod default;
 mod default_acl;
+mod domain;
+mod extension;
 mod foreign;
+mod function;
+mod identity;
 mod index;
+mod language;
 mod large_object;
 mod links;
+mod operator;
+mod operator_class;
 mod policy;
+mod privileged;
 mod publication;
 mod read;
 mod schema;
 mod sequence;
+mod shape;
 mod statistics;
 mod subject;
 mod table;
 mod target;
+mod text_search;
 mod trigger;
 mod view;
 mod withheld;
 
 pub use access::{About, Access, Comment, Maker, Owner, Privileges, RowSecurity, SecurityLabel};
 pub use acl::{Acl, AclItem};
+pub use aggregate::{Aggregate, AggregateState};
+pub use cast::{Cast, CastContext, CastMethod};
+pub use collation::{Collation, CollationProvider};
 pub use column::{Column, Generated, Identity, IdentityKind, NotNull};
 pub use constraint::{Check, Constraint, Exclusion, Foreign, Key, KeyKind};
+pub use conversion::Conversion;
+pub use data_type::{Attribute, BaseType, CompositeType, EnumType, RangeType, TypeDefinition};
 pub use default::ColumnDefault;
 pub use default_acl::DefaultAcl;
+pub use domain::{Domain, DomainConstraint};
+pub use extension::{ConfigurationTable, Extension, ExtensionControl};
 pub use foreign::{
     ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Options, PartitionOf,
     UserMapping,
 };
+pub use function::{Function, FunctionKind};
 pub use index::{Index, IndexState};
+pub use language::{AccessMethod, Language, Transform};
+pub use operator::Operator;
+pub use operator_class::{MemberFunction, MemberOperator, Members, OperatorClass, OperatorFamily};
 pub use policy::{Policy, PolicyKind};
 pub use publication::{
     Covers, GeneratedColumns, PartitionsAs, Publication, PublicationSchema, PublicationTable,
@@ -48,6 +74,7 @@ pub use sequence::{Sequence, SequenceOptions};
 pub use statistics::Statistics;
 pub use table::{Inheritance, Partition, Table};
 pub use target::Target;
+pub use text_search::{TextSearch, TsConfiguration, TsDictionary, TsMapping, TsParser, TsTemplate};
 pub use trigger::{EventTrigger, Firing, PartitionFiring, Rule, TableOwner, Trigger};
 pub use view::{ColumnSettings, MaterializedView, View, ViewColumn, ViewDefault};
 pub use withheld::Withheld;
@@ -166,6 +193,38 @@ pub enum Definition {
     LargeObject,
     /// Default privileges.
     DefaultAcl(DefaultAcl),
+    /// An extension.
+    Extension(Extension),
+    /// A type that is no domain.
+    Type(TypeDefinition),
+    /// A domain.
+    Domain(Domain),
+    /// A constraint of a domain.
+    DomainConstraint(DomainConstraint),
+    /// A collation.
+    Collation(Collation),
+    /// A function or procedure.
+    Function(Function),
+    /// An aggregate.
+    Aggregate(Box<Aggregate>),
+    /// An operator.
+    Operator(Operator),
+    /// An operator family.
+    OperatorFamily(OperatorFamily),
+    /// An operator class.
+    OperatorClass(OperatorClass),
+    /// A cast.
+    Cast(Cast),
+    /// A conversion between encodings.
+    Conversion(Conversion),
+    /// A procedural language.
+    Language(Language),
+    /// A transform.
+    Transform(Transform),
+    /// An object of text search.
+    TextSearch(TextSearch),
+    /// An access method.
+    AccessMethod(AccessMethod),
 }
 
 impl Definition {
@@ -197,6 +256,23 @@ impl Definition {
             Self::ForeignTable(_) => "FOREIGN TABLE",
             Self::LargeObject => "LARGE OBJECT",
             Self::DefaultAcl(_) => "DEFAULT PRIVILEGES",
+            Self::Extension(_) => "EXTENSION",
+            Self::Type(_) => "TYPE",
+            Self::Domain(_) => "DOMAIN",
+            Self::DomainConstraint(_) => "CONSTRAINT",
+            Self::Collation(_) => "COLLATION",
+            Self::Function(it) if it.kind == FunctionKind::Procedure => "PROCEDURE",
+            Self::Function(_) => "FUNCTION",
+            Self::Aggregate(_) => "AGGREGATE",
+            Self::Operator(_) => "OPERATOR",
+            Self::OperatorFamily(_) => "OPERATOR FAMILY",
+            Self::OperatorClass(_) => "OPERATOR CLASS",
+            Self::Cast(_) => "CAST",
+            Self::Conversion(_) => "CONVERSION",
+            Self::Language(_) => "LANGUAGE",
+            Self::Transform(_) => "TRANSFORM",
+            Self::TextSearch(it) => it.sql_class(),
+            Self::AccessMethod(_) => "ACCESS METHOD",
         }
     }
 }
@@ -206,6 +282,7 @@ impl Object {
     #[must_use]
     pub fn describe(&self) -> String {
         let class = self.definition.sql_class().to_lowercase();
+        let suffix = self.definition.suffix(QualifiedName::to_string);
         let part_of = match &self.definition {
             Definition::Constraint(constraint) => {
                 return format!("{class} {} on {}", self.name, constraint.table());
@@ -221,8 +298,8 @@ impl Object {
             (Some(schema), Some(relation)) => {
                 format!("{class} {} on {schema}.{relation}", self.name)
             }
-            (Some(schema), None) => format!("{class} {schema}.{}", self.name),
-            (None, _) => format!("{class} {}", self.name),
+            (Some(schema), None) => format!("{class} {schema}.{}{suffix}", self.name),
+            (None, _) => format!("{class} {}{suffix}", self.name),
         }
     }
 

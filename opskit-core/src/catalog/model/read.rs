@@ -3,10 +3,11 @@
 use super::access::{self, Access, AccessReading};
 use super::links::{Owners, needs_sql, parts_sql};
 use super::target::Target;
-use super::{
-    Definition, MODEL_VERSION, Model, Object, constraint, default, default_acl, foreign, index,
-    large_object, policy, publication, schema, sequence, statistics, table, trigger, view,
-};
+use super::{Definition, MODEL_VERSION, Model, Object};
+use super::{aggregate, cast, collation, conversion, data_type, domain, extension, function};
+use super::{constraint, default, index, schema, sequence, statistics, table};
+use super::{default_acl, foreign, large_object, policy, publication, trigger, view};
+use super::{language, operator, operator_class, text_search};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::scope::Scope;
 use crate::catalog::{TextRow, number, text};
@@ -57,6 +58,39 @@ pub(crate) struct Reading {
     pub(crate) sql: String,
     /// Makes the definition of the last column's JSON.
     pub(crate) definition: fn(&str) -> serde_json::Result<Definition>,
+}
+
+/// The queries for all classes.
+fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
+    let mut readings = vec![
+        schema::reading(cx),
+        table::reading(cx),
+        sequence::reading(cx),
+        default::reading(cx),
+        constraint::reading(cx),
+        index::reading(cx),
+        statistics::reading(cx),
+        extension::reading(cx),
+        collation::reading(cx),
+        function::reading(cx),
+        aggregate::reading(cx),
+        operator::reading(cx),
+        cast::reading(cx),
+        conversion::reading(cx),
+        policy::reading(cx),
+        large_object::reading(cx),
+        default_acl::reading(cx),
+    ];
+    readings.extend(data_type::readings(cx));
+    readings.extend(domain::readings(cx));
+    readings.extend(operator_class::readings(cx));
+    readings.extend(language::readings(cx));
+    readings.extend(text_search::readings(cx));
+    readings.extend(view::readings(cx));
+    readings.extend(trigger::readings(cx));
+    readings.extend(publication::readings(cx));
+    readings.extend(foreign::readings(cx));
+    readings
 }
 
 /// The queries of the model, and the fold of their answers.
@@ -152,27 +186,6 @@ impl Reading {
             definition,
         })
     }
-}
-
-/// The queries for objects, class by class.
-fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
-    let mut all = vec![
-        schema::reading(cx),
-        table::reading(cx),
-        sequence::reading(cx),
-        default::reading(cx),
-        constraint::reading(cx),
-        index::reading(cx),
-        statistics::reading(cx),
-        policy::reading(cx),
-        large_object::reading(cx),
-        default_acl::reading(cx),
-    ];
-    all.extend(view::readings(cx));
-    all.extend(trigger::readings(cx));
-    all.extend(publication::readings(cx));
-    all.extend(foreign::readings(cx));
-    all
 }
 
 fn take_access(access: &mut Access, reading: &AccessReading, rows: &[TextRow]) -> Result<()> {

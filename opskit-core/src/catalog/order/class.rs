@@ -2,7 +2,7 @@
 
 use crate::catalog::address::Address;
 use crate::catalog::ddl::Section;
-use crate::catalog::model::{Constraint, Definition, Object};
+use crate::catalog::model::{Constraint, Definition, Object, TypeDefinition};
 
 /// How an object may be made otherwise than in one step at its usual place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,8 @@ pub(super) enum Bend {
     Never,
     /// After the rows.
     Late,
-    /// After the rows, or in two steps: first the columns, then the query.
+    /// After the rows, or in two steps: a view first with its columns and then with its query, a type
+    /// first as a name and then with its functions.
     TwoSteps,
 }
 
@@ -82,6 +83,28 @@ pub(super) fn of(object: &Object) -> Class {
     use Section::{PostData, PreData};
     match &object.definition {
         Definition::Schema => Class::new(PreData, 0),
+        Definition::Extension(_) => Class::new(PreData, 1),
+        Definition::Collation(_) => Class::new(PreData, 10),
+        Definition::Language(_) => Class::new(PreData, 11),
+        Definition::Type(TypeDefinition::Base(_) | TypeDefinition::Range(_)) => {
+            Class::new(PreData, 12).bending(Bend::TwoSteps)
+        }
+        Definition::Type(_) => Class::new(PreData, 12),
+        Definition::Domain(_) => Class::new(PreData, 13),
+        Definition::DomainConstraint(it) => {
+            let section = if it.validated { PreData } else { PostData };
+            Class::new(section, 14).bending(Bend::Late)
+        }
+        Definition::Transform(_) => Class::new(PreData, 20),
+        Definition::Function(_) => Class::new(PreData, 21).bending(Bend::Late),
+        Definition::Operator(_) => Class::new(PreData, 22).bending(Bend::Late),
+        Definition::Aggregate(_) => Class::new(PreData, 23).bending(Bend::Late),
+        Definition::OperatorFamily(_) => Class::new(PreData, 24),
+        Definition::OperatorClass(_) => Class::new(PreData, 25),
+        Definition::Cast(_) => Class::new(PreData, 26).bending(Bend::Late),
+        Definition::Conversion(_) => Class::new(PreData, 27),
+        Definition::AccessMethod(_) => Class::new(PreData, 28),
+        Definition::TextSearch(_) => Class::new(PreData, 29),
         Definition::Sequence(_) => Class::new(PreData, 60),
         Definition::Table(_) => Class::new(PreData, 61).taking_parts(),
         Definition::Default(default) => {
@@ -104,21 +127,25 @@ pub(super) fn of(object: &Object) -> Class {
         Definition::MaterializedView(_) => Class::new(PreData, 71).bending(Bend::Late),
         Definition::ViewDefault(_) => Class::new(PreData, 72).bending(Bend::Late),
         Definition::LargeObject => Class::new(PreData, 80),
-        Definition::Rule(_) => Class::new(PostData, 30),
-        Definition::Trigger(_) => Class::new(PostData, 92),
-        Definition::Policy(_) => Class::new(PostData, 93),
-        Definition::Publication(_) => Class::new(PostData, 94),
-        Definition::PublicationTable(_) => Class::new(PostData, 95),
-        Definition::PublicationSchema(_) => Class::new(PostData, 96),
-        Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {
-            Class::new(Section::Access, 0)
-        }
-        Definition::Index(_) => Class::new(PostData, 10),
-        Definition::Constraint(Constraint::Key(_) | Constraint::Exclusion(_)) => {
-            Class::new(PostData, 11)
-        }
-        Definition::Constraint(Constraint::Check(_)) => Class::new(PostData, 12),
-        Definition::Statistics(_) => Class::new(PostData, 20),
-        Definition::Constraint(Constraint::Foreign(_)) => Class::new(PostData, 90),
+        _ => of_behaviour(object),
     }
+}
+
+/// The classes that come after the rows, and at the very end.
+fn of_behaviour(object: &Object) -> Class {
+    let rank = match &object.definition {
+        Definition::Index(_) => 10,
+        Definition::Constraint(Constraint::Key(_) | Constraint::Exclusion(_)) => 11,
+        Definition::Constraint(Constraint::Check(_)) => 12,
+        Definition::Statistics(_) => 20,
+        Definition::Rule(_) => 30,
+        Definition::Constraint(Constraint::Foreign(_)) => 90,
+        Definition::Trigger(_) => 92,
+        Definition::Policy(_) => 93,
+        Definition::Publication(_) => 94,
+        Definition::PublicationTable(_) => 95,
+        Definition::PublicationSchema(_) => 96,
+        _ => return Class::new(Section::Access, 0),
+    };
+    Class::new(Section::PostData, rank)
 }
