@@ -172,3 +172,6 @@ fn edges(model: &Model, at: &HashMap<Address, usize>) -> Vec<Vec<Edge>> {
     }
     edges
 }
+
+#[cfg(test)]
+mod tests;
