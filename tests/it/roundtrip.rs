@@ -2,6 +2,7 @@
 //!
 //! The judge is `pg_dump`: its text of both databases must be the same.
 
+mod owner;
 mod routines;
 mod types;
 
