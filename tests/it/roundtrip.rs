@@ -7,6 +7,7 @@ mod access;
 mod constraints;
 mod indexes;
 mod inheritance;
+mod owner;
 mod routines;
 mod sequences;
 mod tables;
