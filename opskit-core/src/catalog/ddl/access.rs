@@ -18,6 +18,9 @@ use crate::name::{quote_ident, quote_literal};
 /// owner of the database.
 const SAFE_PUBLIC: u32 = 150_000;
 
+/// The comment that every database has on its schema `public`.
+const PUBLIC_COMMENT: &str = "standard public schema";
+
 pub(super) fn finish(model: &Model, out: &mut Emitter<'_>) {
     for about in &model.access.row_security {
         row_security(about, out);
@@ -26,6 +29,7 @@ pub(super) fn finish(model: &Model, out: &mut Emitter<'_>) {
         owners(model, of, out);
         privileges(model, of, out);
     }
+    uncomment_public(model, out);
     described(model, |address| !is_event_trigger(address), out);
     for object in &model.objects {
         if let Definition::DefaultAcl(default) = &object.definition {
@@ -149,6 +153,9 @@ fn of_public(privileges: &Privileges, target_version: u32) -> Acl {
 fn described(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
     let access = &model.access;
     for about in access.comments.iter().filter(|about| of(about.address)) {
+        if is_public(&about.target) && about.is.text == PUBLIC_COMMENT {
+            continue;
+        }
         if let Some(object) = about.target.to_sql() {
             let sql = format!("COMMENT ON {object} IS {}", quote_literal(&about.is.text));
             push(about, Action::Describe, None, sql, out);
@@ -163,6 +170,16 @@ fn described(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
             );
             push(about, Action::Describe, None, sql, out);
         }
+    }
+}
+
+/// The schema `public` is there already, with a comment.
+fn uncomment_public(model: &Model, out: &mut Emitter<'_>) {
+    let has_comment = model.access.comments.iter().any(|about| is_public(&about.target));
+    let is_schema = |object: &&Object| object.definition == Definition::Schema && object.name == "public";
+    if let Some(public) = model.objects.iter().find(is_schema).filter(|_| !has_comment) {
+        let sql = "COMMENT ON SCHEMA \"public\" IS NULL".to_owned();
+        out.act(Action::Describe, Section::Access, public, sql);
     }
 }
 
