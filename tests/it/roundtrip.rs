@@ -3,10 +3,12 @@
 //! The judge is `pg_dump`: its text of both databases must be the same.
 
 mod access;
+mod routines;
+mod types;
 
 use opskit_core::catalog::Scope;
-use opskit_core::catalog::ddl::{DdlOptions, Script, Section};
-use opskit_core::catalog::model::Object;
+use opskit_core::catalog::ddl::{DdlOptions, Script};
+use opskit_core::catalog::model::Model;
 use opskit_core::context::OpContext;
 use opskit_core::postgres::catalog::read_model;
 use opskit_tests::export::parse;
@@ -29,64 +31,47 @@ pub(crate) fn pg_dump(db: &TestDb) -> Option<String> {
     Some(String::from_utf8(done.stdout).unwrap())
 }
 
-/// Makes the objects of `sql` in one database, carries them into another, and compares.
-pub(crate) async fn assert_round_trip(sql: &str) {
+/// Makes the objects of `sql` in one database, carries them into another, and compares. Gives the copy.
+pub(crate) async fn assert_round_trip(sql: &str) -> TestDb {
     let (source, target) = (database().await, database().await);
     source.psql(sql).await;
     assert_carried(&source, &target).await;
+    target
 }
 
-/// Carries the objects of one database into another that lacks them, and compares.
+/// Carries the objects of one database into another, and compares.
 pub(crate) async fn assert_carried(source: &TestDb, target: &TestDb) {
     carry(source, target).await;
-    pretty_assert("the model", &told(source).await, &told(target).await);
     if let (Some(wanted), Some(found)) = (pg_dump(source), pg_dump(target)) {
-        pretty_assert("pg_dump", &wanted, &found);
+        pretty_assert(&wanted, &found);
     }
+    let script = |model: &Model| {
+        let options = DdlOptions::new(model.server_version);
+        Script::of(model, &options).unwrap().to_string()
+    };
+    let (wanted, found) = (model_of(source).await, model_of(target).await);
+    // Where there is no pg_dump, this is what is known.
+    pretty_assert(&script(&wanted), &script(&found));
 }
 
-/// Runs the script of `source` in `target`, but for what is there already.
-pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
+/// The model of everything in a database.
+pub(crate) async fn model_of(db: &TestDb) -> Model {
     let ctx = OpContext::default();
-    let model = read_model(&ctx, &parse(&source.url()), &Scope::default()).await;
-    let model = model.unwrap();
+    let model = read_model(&ctx, &parse(&db.url()), &Scope::default()).await;
+    model.unwrap()
+}
+
+/// Runs the script of `source` in `target`, a statement at a time.
+pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
+    let model = model_of(source).await;
     // What is stored in a backup is what restore reads.
     let stored = serde_json::to_string(&model).unwrap();
-    assert_eq!(
-        serde_json::from_str::<opskit_core::catalog::model::Model>(&stored).unwrap(),
-        model
-    );
-    let mut script = Script::of(&model, &DdlOptions::new(model.server_version)).unwrap();
-    let there = read_model(&ctx, &parse(&target.url()), &Scope::default()).await;
-    let there: Vec<String> = there.unwrap().objects.iter().map(Object::describe).collect();
-    script
-        .statements
-        .retain(|s| s.section != Section::PreData || !there.contains(&s.object));
+    assert_eq!(serde_json::from_str::<Model>(&stored).unwrap(), model);
+    let script = Script::of(&model, &DdlOptions::new(model.server_version)).unwrap();
     target.psql(&script.to_string()).await;
 }
 
-/// The model of a database as text, a line per object, without addresses.
-async fn told(db: &TestDb) -> String {
-    let model = read_model(&OpContext::default(), &parse(&db.url()), &Scope::default()).await;
-    let mut model = serde_json::to_value(model.unwrap()).unwrap();
-    let mut lines = Vec::new();
-    let mut lists = vec![model["objects"].take()];
-    lists.extend(model["access"].as_object_mut().unwrap().values_mut().map(|list| list.take()));
-    for list in &mut lists {
-        for item in list.as_array_mut().unwrap() {
-            item.as_object_mut().unwrap().remove("address");
-            // What a new object is granted: no property of this one.
-            if let Some(acl) = item.pointer_mut("/is/acl") {
-                acl["base"].take();
-            }
-            lines.push(item.to_string());
-        }
-    }
-    lines.sort();
-    lines.join("\n")
-}
-
-fn pretty_assert(what: &str, wanted: &str, found: &str) {
+fn pretty_assert(wanted: &str, found: &str) {
     if wanted == found {
         return;
     }
@@ -99,7 +84,7 @@ fn pretty_assert(what: &str, wanted: &str, found: &str) {
         lines.join("\n")
     };
     panic!(
-        "{what} differs\n--- only in the source\n{}\n--- only in the copy\n{}\n--- source\n{wanted}\n--- copy\n{found}",
+        "pg_dump differs\n--- only in the source\n{}\n--- only in the copy\n{}\n--- source\n{wanted}\n--- copy\n{found}",
         only(wanted, found),
         only(found, wanted)
     );

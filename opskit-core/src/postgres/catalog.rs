@@ -70,7 +70,7 @@ pub(crate) async fn read_model_in(
     });
     for (at, (what, sql)) in reader.queries().into_iter().enumerate() {
         let rows = session.rows(&format!("cannot read {what}"), sql).await?;
-        reader.take(at, &rows)?;
+        reader.take(at, rows)?;
     }
-    Ok(reader.finish())
+    reader.finish()
 }

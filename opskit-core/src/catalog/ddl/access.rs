@@ -7,10 +7,11 @@
 
 use super::acl::{On, changes};
 use super::trigger::create_event_trigger;
-use super::{Action, Emitter, Grants, Owners, Section, Statement};
+use super::{Action, Emitter, Grants, Owners, Place, Section, Statement};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::model::{
-    About, Acl, AclItem, DefaultAcl, Definition, Model, Object, Owner, Privileges, RowSecurity, Target,
+    About, Acl, AclItem, DefaultAcl, Definition, Model, Object, Owner, Privileges, RowSecurity,
+    Target,
 };
 use crate::name::{quote_ident, quote_literal};
 
@@ -57,8 +58,14 @@ fn is_other(address: Address) -> bool {
     !is_schema(address) && !is_event_trigger(address)
 }
 
-fn push<T>(about: &About<T>, action: Action, as_role: Option<String>, sql: String, out: &mut Emitter<'_>) {
-    out.push(Statement {
+fn push<T>(
+    about: &About<T>,
+    action: Action,
+    as_role: Option<String>,
+    sql: String,
+    out: &mut Emitter<'_>,
+) {
+    out.say(Statement {
         about: about.address,
         object: about.target.to_string(),
         section: Section::Access,
@@ -73,7 +80,10 @@ fn row_security(about: &About<RowSecurity>, out: &mut Emitter<'_>) {
         return;
     };
     let RowSecurity { enabled, forced } = about.is;
-    for (_, flag) in [(enabled, "ENABLE"), (forced, "FORCE")].iter().filter(|(on, _)| *on) {
+    for (_, flag) in [(enabled, "ENABLE"), (forced, "FORCE")]
+        .iter()
+        .filter(|(on, _)| *on)
+    {
         let sql = format!("ALTER {table} {flag} ROW LEVEL SECURITY");
         push(about, Action::Create, None, sql, out);
     }
@@ -107,8 +117,12 @@ fn privileges(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
         return;
     }
     // A table before its columns: what is revoked from a role on the table is revoked on columns too.
-    let mut granted: Vec<&About<Privileges>> =
-        model.access.privileges.iter().filter(|about| of(about.address)).collect();
+    let mut granted: Vec<&About<Privileges>> = model
+        .access
+        .privileges
+        .iter()
+        .filter(|about| of(about.address))
+        .collect();
     granted.sort_by_key(|about| about.target.column().is_some());
     for about in granted {
         let Some(object) = about.target.to_grant_sql() else {
@@ -175,11 +189,27 @@ fn described(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
 
 /// The schema `public` is there already, with a comment.
 fn uncomment_public(model: &Model, out: &mut Emitter<'_>) {
-    let has_comment = model.access.comments.iter().any(|about| is_public(&about.target));
-    let is_schema = |object: &&Object| object.definition == Definition::Schema && object.name == "public";
-    if let Some(public) = model.objects.iter().find(is_schema).filter(|_| !has_comment) {
+    let has_comment = model
+        .access
+        .comments
+        .iter()
+        .any(|about| is_public(&about.target));
+    let is_schema =
+        |object: &&Object| object.definition == Definition::Schema && object.name == "public";
+    if let Some(public) = model
+        .objects
+        .iter()
+        .find(is_schema)
+        .filter(|_| !has_comment)
+    {
         let sql = "COMMENT ON SCHEMA \"public\" IS NULL".to_owned();
-        out.act(Action::Describe, Section::Access, public, sql);
+        out.push(
+            Section::Access,
+            Place::InTurn,
+            Action::Describe,
+            public,
+            sql,
+        );
     }
 }
 
@@ -198,7 +228,10 @@ fn default_acl(object: &Object, default: &DefaultAcl, out: &mut Emitter<'_>) {
     };
     let role = quote_ident(&object.name);
     for change in changes(&default.acl, on) {
-        let sql = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {role}{schema} {}", change.sql);
-        out.act(Action::Grant, Section::Access, object, sql);
+        let sql = format!(
+            "ALTER DEFAULT PRIVILEGES FOR ROLE {role}{schema} {}",
+            change.sql
+        );
+        out.push(Section::Access, Place::InTurn, Action::Grant, object, sql);
     }
 }

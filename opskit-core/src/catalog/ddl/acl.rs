@@ -46,8 +46,14 @@ pub(crate) fn changes(acl: &Acl, on: On<'_>) -> Vec<Change> {
 
 /// Whether the new list is in order when what is granted anew goes to its end.
 fn keeps_order(acl: &Acl) -> bool {
-    let kept = acl.base.iter().filter(|item| find(&acl.items, item).is_some());
-    let new = acl.items.iter().filter(|item| find(&acl.base, item).is_none());
+    let kept = acl
+        .base
+        .iter()
+        .filter(|item| find(&acl.items, item).is_some());
+    let new = acl
+        .items
+        .iter()
+        .filter(|item| find(&acl.base, item).is_none());
     kept.chain(new)
         .zip(&acl.items)
         .all(|(is, wanted)| same_parties(is, wanted))
@@ -87,12 +93,23 @@ fn grant(item: &AclItem, before: Option<&AclItem>, on: On<'_>, all: &mut Vec<Cha
     }
     let with_option = without(&item.grantable, had_option);
     if !with_option.is_empty() {
-        all.push(change(item, "GRANT", "TO", &with_option, on, " WITH GRANT OPTION"));
+        all.push(change(
+            item,
+            "GRANT",
+            "TO",
+            &with_option,
+            on,
+            " WITH GRANT OPTION",
+        ));
     }
 }
 
 fn without(these: &[String], those: &[String]) -> Vec<String> {
-    these.iter().filter(|one| !those.contains(one)).cloned().collect()
+    these
+        .iter()
+        .filter(|one| !those.contains(one))
+        .cloned()
+        .collect()
 }
 
 /// One statement; no privileges means all.
@@ -104,10 +121,15 @@ fn change(
     on: On<'_>,
     option: &str,
 ) -> Change {
-    let columns = on.column.map_or_else(String::new, |name| format!(" ({})", quote_ident(name)));
+    let columns = on
+        .column
+        .map_or_else(String::new, |name| format!(" ({})", quote_ident(name)));
     let listed: Vec<String> = match privileges {
         [] => vec![format!("ALL{columns}")],
-        some => some.iter().map(|privilege| format!("{privilege}{columns}")).collect(),
+        some => some
+            .iter()
+            .map(|privilege| format!("{privilege}{columns}"))
+            .collect(),
     };
     let grantee = item.grantee.as_deref();
     Change {
@@ -125,7 +147,12 @@ fn change(
 mod tests {
     use super::*;
 
-    fn item(grantee: Option<&str>, grantor: &str, privileges: &[&str], grantable: &[&str]) -> AclItem {
+    fn item(
+        grantee: Option<&str>,
+        grantor: &str,
+        privileges: &[&str],
+        grantable: &[&str],
+    ) -> AclItem {
         let owned = |list: &[&str]| list.iter().map(|&s| s.to_owned()).collect();
         AclItem {
             grantee: grantee.map(str::to_owned),

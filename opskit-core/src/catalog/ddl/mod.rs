@@ -7,19 +7,39 @@
 
 mod access;
 mod acl;
+mod cast;
+mod collation;
+mod column;
+mod constraint;
+mod data_type;
+mod default;
+mod domain;
+mod extension;
 mod foreign;
+mod index;
+mod inheritance;
+mod language;
+mod operator;
 mod options;
+mod parameters;
 mod policy;
 mod publication;
+mod routine;
 mod schema;
+mod sequence;
+mod statistics;
+mod table;
+mod text_search;
 mod trigger;
 mod view;
 
 use super::address::Address;
 use super::model::{Definition, Model, Object};
+use super::order::{Form, Step, order};
 use crate::error::Result;
 use crate::name::quote_ident;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// When a statement runs.
@@ -74,6 +94,21 @@ pub struct Statement {
 pub struct Script {
     /// Sections one after the other; within one, what is needed stands first.
     pub statements: Vec<Statement>,
+    /// What no statement makes, and why.
+    pub refused: Vec<Refusal>,
+    #[serde(skip)]
+    explained: BTreeSet<Address>,
+}
+
+/// An object that is not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The object.
+    pub about: Address,
+    /// The object in words.
+    pub object: String,
+    /// Why it is not made.
+    pub reason: String,
 }
 
 /// How statements are written.
@@ -135,54 +170,163 @@ impl DdlOptions {
 }
 
 impl Script {
+    /// Settings of the session that runs the statements: names are whole, and nothing comes from the
+    /// role's or the database's own defaults.
+    pub const SETTINGS: &[&str] = &[
+        "SET check_function_bodies = false",
+        "SET default_table_access_method = heap",
+        "SET default_tablespace = ''",
+        "SET search_path = ''",
+    ];
+
     /// Writes the statements for all objects of a model.
     ///
     /// # Errors
     /// Of kind `Damaged` when objects need each other in a circle that cannot be broken.
     pub fn of(model: &Model, options: &DdlOptions) -> Result<Self> {
-        let mut out = Emitter {
-            options,
-            statements: Vec::new(),
-        };
-        for object in &model.objects {
-            create(object, &mut out);
+        let mut out = Emitter::new(options, model.server_version);
+        for step in order(model)? {
+            out.begin(&step);
+            create(step.object, &mut out);
         }
         access::finish(model, &mut out);
-        // What is made later within a section keeps its place.
-        out.statements.sort_by_key(|statement| statement.section);
-        Ok(Self {
-            statements: out.statements,
-        })
+        Ok(out.finish(model))
     }
+
+    /// The addresses of everything that exists once the statements have run: each object that one of
+    /// them makes, and what comes with it (its row type, its TOAST table, the index of a constraint).
+    /// What the model's database holds beyond these is not carried.
+    #[must_use]
+    pub fn explained(&self) -> &BTreeSet<Address> {
+        &self.explained
+    }
+}
+
+/// Where within its section a statement runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// When it is its object's turn.
+    InTurn,
+    /// After all objects of the section.
+    Last,
 }
 
 /// Collects the statements of one class after the other.
 #[derive(Debug)]
 pub(crate) struct Emitter<'a> {
+    /// The options.
     pub(crate) options: &'a DdlOptions,
-    statements: Vec<Statement>,
+    source_version: u32,
+    statements: Vec<(Section, Place, Statement)>,
+    refused: Vec<Refusal>,
+    explained: BTreeSet<Address>,
+    form: Form,
+    earliest: Section,
+    parts: Vec<&'a Object>,
 }
 
-impl Emitter<'_> {
-    /// Adds a statement that makes `object`.
-    pub(crate) fn create(&mut self, section: Section, object: &Object, sql: String) {
-        self.act(Action::Create, section, object, sql);
+impl<'a> Emitter<'a> {
+    fn new(options: &'a DdlOptions, source_version: u32) -> Self {
+        Self {
+            options,
+            source_version,
+            statements: Vec::new(),
+            refused: Vec::new(),
+            explained: BTreeSet::new(),
+            form: Form::Whole,
+            earliest: Section::PreData,
+            parts: Vec::new(),
+        }
     }
 
-    /// Adds a statement that does something to `object`.
-    pub(crate) fn act(&mut self, action: Action, section: Section, object: &Object, sql: String) {
-        self.push(Statement {
+    fn begin(&mut self, step: &Step<'a>) {
+        self.form = step.form;
+        self.earliest = step.section;
+        self.parts.clone_from(&step.parts);
+    }
+
+    /// Whether the statements are for a server of the major version that the model was read from.
+    pub(crate) fn is_same_major(&self) -> bool {
+        self.options.target_version / 10_000 == self.source_version / 10_000
+    }
+
+    /// In how many steps the object is made, and which this is.
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The objects that are to be made within this one: its defaults and check constraints.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &'a Object> + use<'a> {
+        self.parts.clone().into_iter()
+    }
+
+    /// Adds a statement that makes `object`.
+    pub(crate) fn create(&mut self, section: Section, object: &Object, sql: String) {
+        self.push(section, Place::InTurn, Action::Create, object, sql);
+    }
+
+    /// Adds a statement. One that makes something does so not before what it needs is there, which
+    /// can move it to a later section.
+    pub(crate) fn push(
+        &mut self,
+        section: Section,
+        place: Place,
+        action: Action,
+        object: &Object,
+        sql: String,
+    ) {
+        let statement = Statement {
             about: object.address,
             object: object.describe(),
-            section,
+            section: section.max(self.earliest),
             action,
             as_role: None,
             sql,
+        };
+        self.statements.push((statement.section, place, statement));
+        self.given(object);
+    }
+
+    /// Adds a statement about something that others make, unless they do not.
+    pub(crate) fn say(&mut self, statement: Statement) {
+        let is_about = |refusal: &Refusal| refusal.about == statement.about;
+        if self.refused.iter().any(is_about) {
+            return;
+        }
+        self.statements
+            .push((statement.section, Place::InTurn, statement));
+    }
+
+    /// The object and what is made within it is there without a statement of its own.
+    pub(crate) fn given(&mut self, object: &Object) {
+        self.explained.insert(object.address);
+        self.explained
+            .extend(self.parts.iter().map(|part| part.address));
+    }
+
+    /// The object cannot be made.
+    pub(crate) fn refuse(&mut self, object: &Object, reason: impl Into<String>) {
+        self.refused.push(Refusal {
+            about: object.address,
+            object: object.describe(),
+            reason: reason.into(),
         });
     }
 
-    pub(crate) fn push(&mut self, statement: Statement) {
-        self.statements.push(statement);
+    fn finish(mut self, model: &Model) -> Script {
+        self.statements
+            .sort_by_key(|(section, place, _)| (*section, *place));
+        for part in &model.parts {
+            if self.explained.contains(&part.of) {
+                self.explained.insert(part.part);
+            }
+        }
+        let statements = self.statements.into_iter();
+        Script {
+            statements: statements.map(|(_, _, statement)| statement).collect(),
+            refused: self.refused,
+            explained: self.explained,
+        }
     }
 }
 
@@ -191,7 +335,6 @@ fn create(object: &Object, out: &mut Emitter<'_>) {
         Definition::Schema => schema::create(object, out),
         Definition::View(view) => view::create(object, view, out),
         Definition::MaterializedView(view) => view::create_materialized(object, view, out),
-        Definition::ViewDefault(default) => view::create_default(object, default, out),
         Definition::Trigger(trigger) => trigger::create(object, trigger, out),
         Definition::Rule(rule) => trigger::create_rule(object, rule, out),
         Definition::Policy(policy) => policy::create(object, policy, out),
@@ -208,15 +351,43 @@ fn create(object: &Object, out: &mut Emitter<'_>) {
                 out.create(Section::PreData, object, sql);
             }
         }
-        // Made at the very end, or not at all.
-        Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {}
+        Definition::Subscription(_) => out.refuse(
+            object,
+            "subscriptions are not carried: a copy would take changes in place of the original",
+        ),
+        // Made at the very end.
+        Definition::EventTrigger(_) | Definition::DefaultAcl(_) => {}
+        Definition::Table(table) => table::create(object, table, out),
+        Definition::Sequence(sequence) => sequence::create(object, sequence, out),
+        Definition::Default(default) => default::create(object, default, out),
+        Definition::Constraint(constraint) => constraint::create(object, constraint, out),
+        Definition::Index(index) => index::create(object, index, out),
+        Definition::Statistics(statistics) => statistics::create(object, statistics, out),
+        Definition::Extension(it) => extension::create(object, it, out),
+        Definition::Type(it) => data_type::create(object, it, out),
+        Definition::Domain(it) => domain::create(object, it, out),
+        Definition::DomainConstraint(it) => domain::constrain(object, it, out),
+        Definition::Collation(it) => collation::create(object, it, out),
+        Definition::Function(it) => routine::create(object, it, out),
+        Definition::Aggregate(it) => routine::create_aggregate(object, it, out),
+        Definition::Operator(it) => operator::create(object, it, out),
+        Definition::OperatorFamily(it) => operator::create_family(object, it, out),
+        Definition::OperatorClass(it) => operator::create_class(object, it, out),
+        Definition::Cast(it) => cast::create(object, it, out),
+        Definition::Conversion(it) => cast::create_conversion(object, it, out),
+        Definition::Language(it) => language::create(object, it, out),
+        Definition::Transform(it) => language::create_transform(object, it, out),
+        Definition::TextSearch(it) => text_search::create(object, it, out),
+        Definition::AccessMethod(it) => language::create_access_method(object, it, out),
     }
 }
 
 /// The script as text for `psql`.
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SET check_function_bodies = false;\nSET search_path = '';\n")?;
+        for setting in Self::SETTINGS {
+            writeln!(f, "{setting};")?;
+        }
         for statement in &self.statements {
             writeln!(f, "\n-- {}", one_line(&statement.object))?;
             match &statement.as_role {

@@ -3,7 +3,8 @@
 use super::options::qualified;
 use super::{Emitter, Section};
 use crate::catalog::model::{
-    Covers, GeneratedColumns, Object, PartitionsAs, Publication, PublicationSchema, PublicationTable,
+    Covers, GeneratedColumns, Object, PartitionsAs, Publication, PublicationSchema,
+    PublicationTable,
 };
 use crate::name::{quote_ident, quote_literal};
 
@@ -34,7 +35,11 @@ pub(super) fn add_table(object: &Object, member: &PublicationTable, out: &mut Em
         qualified(object.schema.as_deref(), &member.table)
     );
     if !member.columns.is_empty() {
-        let columns: Vec<String> = member.columns.iter().map(|name| quote_ident(name)).collect();
+        let columns: Vec<String> = member
+            .columns
+            .iter()
+            .map(|name| quote_ident(name))
+            .collect();
         sql.push_str(&format!(" ({})", columns.join(", ")));
     }
     if let Some(filter) = &member.filter {

@@ -10,7 +10,10 @@ pub(super) fn create(object: &Object, trigger: &Trigger, out: &mut Emitter<'_>) 
     let mut fires = |schema: Option<&str>, table: &str, firing: Firing| {
         let table = qualified(schema, table);
         let verb = verb(firing);
-        let sql = format!("ALTER TABLE {table} {verb} TRIGGER {}", quote_ident(&object.name));
+        let sql = format!(
+            "ALTER TABLE {table} {verb} TRIGGER {}",
+            quote_ident(&object.name)
+        );
         out.create(Section::PostData, object, sql);
     };
     if trigger.firing != Firing::Origin {

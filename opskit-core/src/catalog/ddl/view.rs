@@ -1,18 +1,22 @@
 //! Views and materialised views.
 
-use super::options::{list, pair, qualified, with};
-use super::{Action, Emitter, Section};
-use crate::catalog::model::{ColumnSettings, MaterializedView, Object, View, ViewColumn, ViewDefault};
+use super::options::{assignments, pair, qualified, with};
+use super::{Action, Emitter, Place, Section};
+use crate::catalog::model::{ColumnSettings, MaterializedView, Object, View, ViewColumn};
+use crate::catalog::order::Form;
 use crate::name::quote_ident;
 
 pub(super) fn create(object: &Object, view: &View, out: &mut Emitter<'_>) {
-    let sql = format!("CREATE VIEW {}", body(object, view));
+    let sql = match out.form() {
+        Form::Whole => format!("CREATE VIEW {}", body(object, view)),
+        Form::Placeholder => placeholder(object, view),
+        Form::Completion => format!("CREATE OR REPLACE VIEW {}", body(object, view)),
+    };
     out.create(Section::PreData, object, sql);
 }
 
 /// A view of the same columns that needs nothing but their types: for views that need each other.
-#[expect(dead_code, reason = "the order of objects that need each other uses it")]
-pub(super) fn placeholder(object: &Object, view: &View) -> String {
+fn placeholder(object: &Object, view: &View) -> String {
     let one = |column: &ViewColumn| {
         let collate = match &column.collation {
             Some(collation) => format!(" COLLATE {}", pair(collation)),
@@ -25,13 +29,11 @@ pub(super) fn placeholder(object: &Object, view: &View) -> String {
         )
     };
     let columns: Vec<String> = view.columns.iter().map(one).collect();
-    format!("CREATE VIEW {} AS SELECT {}", name(object), columns.join(", "))
-}
-
-/// Makes a placeholder the view itself.
-#[expect(dead_code, reason = "the order of objects that need each other uses it")]
-pub(super) fn replace(object: &Object, view: &View) -> String {
-    format!("CREATE OR REPLACE VIEW {}", body(object, view))
+    format!(
+        "CREATE VIEW {} AS SELECT {}",
+        name(object),
+        columns.join(", ")
+    )
 }
 
 fn body(object: &Object, view: &View) -> String {
@@ -48,9 +50,15 @@ pub(super) fn create_materialized(object: &Object, view: &MaterializedView, out:
         Some(method) => format!(" USING {}", quote_ident(method)),
         None => String::new(),
     };
+    let mut options = assignments("", &view.options);
+    options.extend(assignments("toast.", &view.toast_options));
+    let with = if options.is_empty() {
+        String::new()
+    } else {
+        format!(" WITH ({})", options.join(", "))
+    };
     let sql = format!(
-        "CREATE MATERIALIZED VIEW {name}{using}{} AS {} WITH NO DATA",
-        with(&view.options),
+        "CREATE MATERIALIZED VIEW {name}{using}{with} AS {} WITH NO DATA",
         view.query
     );
     out.create(Section::PreData, object, sql);
@@ -59,7 +67,13 @@ pub(super) fn create_materialized(object: &Object, view: &MaterializedView, out:
     }
     if view.populated {
         let sql = format!("REFRESH MATERIALIZED VIEW {name}");
-        out.act(Action::Populate, Section::PostData, object, sql);
+        out.push(
+            Section::PostData,
+            Place::Last,
+            Action::Populate,
+            object,
+            sql,
+        );
     }
 }
 
@@ -69,7 +83,9 @@ pub(super) fn column_settings(name: &str, columns: &[ColumnSettings]) -> Vec<Str
     for column in columns {
         let mut alter = |what: String| {
             let column = quote_ident(&column.name);
-            all.push(format!("ALTER TABLE {name} ALTER COLUMN {column} SET {what}"));
+            all.push(format!(
+                "ALTER TABLE {name} ALTER COLUMN {column} SET {what}"
+            ));
         };
         if let Some(statistics) = column.statistics {
             alter(format!("STATISTICS {statistics}"));
@@ -81,18 +97,8 @@ pub(super) fn column_settings(name: &str, columns: &[ColumnSettings]) -> Vec<Str
             alter(format!("COMPRESSION {compression}"));
         }
         if !column.options.is_empty() {
-            alter(format!("({})", list(&column.options)));
+            alter(format!("({})", assignments("", &column.options).join(", ")));
         }
     }
     all
-}
-
-pub(super) fn create_default(object: &Object, default: &ViewDefault, out: &mut Emitter<'_>) {
-    let sql = format!(
-        "ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}",
-        qualified(object.schema.as_deref(), &default.relation),
-        quote_ident(&object.name),
-        default.expression
-    );
-    out.create(Section::PreData, object, sql);
 }

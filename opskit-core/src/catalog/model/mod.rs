@@ -7,38 +7,81 @@
 
 mod access;
 mod acl;
+mod aggregate;
+mod cast;
+mod collation;
+mod column;
+mod constraint;
+mod conversion;
+mod data_type;
+mod default;
 mod default_acl;
+mod domain;
+mod extension;
 mod foreign;
+mod function;
+mod identity;
+mod index;
+mod language;
 mod large_object;
+mod links;
+mod operator;
+mod operator_class;
 mod policy;
+mod privileged;
 mod publication;
 mod read;
 mod schema;
+mod sequence;
+mod shape;
+mod statistics;
 mod subject;
+mod table;
 mod target;
+mod text_search;
 mod trigger;
 mod view;
 mod withheld;
 
 pub use access::{About, Access, Comment, Maker, Owner, Privileges, RowSecurity, SecurityLabel};
 pub use acl::{Acl, AclItem};
+pub use aggregate::{Aggregate, AggregateState};
+pub use cast::{Cast, CastContext, CastMethod};
+pub use collation::{Collation, CollationProvider};
+pub use column::{Column, Generated, Identity, IdentityKind, NotNull};
+pub use constraint::{Check, Constraint, Exclusion, Foreign, Key, KeyKind};
+pub use conversion::Conversion;
+pub use data_type::{Attribute, BaseType, CompositeType, EnumType, RangeType, TypeDefinition};
+pub use default::ColumnDefault;
 pub use default_acl::DefaultAcl;
+pub use domain::{Domain, DomainConstraint};
+pub use extension::{ConfigurationTable, Extension, ExtensionControl};
 pub use foreign::{
-    ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Options, PartitionOf, UserMapping,
+    ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Options, UserMapping,
 };
+pub use function::{Function, FunctionKind};
+pub use index::{Index, IndexState};
+pub use language::{AccessMethod, Language, Transform};
+pub use operator::Operator;
+pub use operator_class::{MemberFunction, MemberOperator, Members, OperatorClass, OperatorFamily};
 pub use policy::{Policy, PolicyKind};
 pub use publication::{
-    Covers, GeneratedColumns, PartitionsAs, Publication, PublicationSchema, PublicationTable, Subscription,
+    Covers, GeneratedColumns, PartitionsAs, Publication, PublicationSchema, PublicationTable,
+    Subscription,
 };
+pub use sequence::{Sequence, SequenceOptions};
+pub use statistics::Statistics;
+pub use table::{Inheritance, Partition, Table};
 pub use target::Target;
+pub use text_search::{TextSearch, TsConfiguration, TsDictionary, TsMapping, TsParser, TsTemplate};
 pub use trigger::{EventTrigger, Firing, PartitionFiring, Rule, TableOwner, Trigger};
-pub use view::{ColumnSettings, MaterializedView, View, ViewColumn, ViewDefault};
+pub use view::{ColumnSettings, MaterializedView, View, ViewColumn};
 pub use withheld::Withheld;
-
 
 pub(crate) use read::{ModelReader, ReadContext};
 
 use super::address::{Address, CatalogId};
+use crate::name::{QualifiedName, quote_ident};
 use serde::{Deserialize, Serialize};
 
 /// The version of the stored form.
@@ -53,16 +96,29 @@ pub struct Model {
     pub server_version: u32,
     /// The objects, in order of their addresses.
     pub objects: Vec<Object>,
-    /// Which object needs which to exist first.
+    /// Which object needs which to exist first, within the model.
     pub needs: Vec<Need>,
+    /// What comes and goes with an object.
+    pub parts: Vec<Part>,
     /// Owners, privileges, comments and what else is said about objects.
     pub access: Access,
+}
+
+/// Something with an address of its own that its object brings along: its row type, its array type,
+/// its TOAST table, the index of a constraint, the sequence of an identity column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// The part.
+    pub part: Address,
+    /// The object of the model that brings it.
+    pub of: Address,
 }
 
 /// One object needs another to exist first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Need {
-    /// The object that depends.
+    /// The object that depends. For what the query of a view needs, but not its columns' types: the
+    /// address of its rule, which is a part of the view.
     pub object: Address,
     /// What it depends on.
     pub on: Address,
@@ -90,12 +146,54 @@ pub struct Object {
 pub enum Definition {
     /// A schema.
     Schema,
+    /// A table of any kind.
+    Table(Table),
+    /// A sequence that belongs to no identity column.
+    Sequence(Sequence),
+    /// A default or a generation expression of a column.
+    Default(ColumnDefault),
+    /// A constraint of a table.
+    Constraint(Constraint),
+    /// An index that belongs to no constraint.
+    Index(Index),
+    /// Extended statistics.
+    Statistics(Statistics),
+    /// An extension.
+    Extension(Extension),
+    /// A type that is no domain.
+    Type(TypeDefinition),
+    /// A domain.
+    Domain(Domain),
+    /// A constraint of a domain.
+    DomainConstraint(DomainConstraint),
+    /// A collation.
+    Collation(Collation),
+    /// A function or procedure.
+    Function(Function),
+    /// An aggregate.
+    Aggregate(Aggregate),
+    /// An operator.
+    Operator(Operator),
+    /// An operator family.
+    OperatorFamily(OperatorFamily),
+    /// An operator class.
+    OperatorClass(OperatorClass),
+    /// A cast.
+    Cast(Cast),
+    /// A conversion between encodings.
+    Conversion(Conversion),
+    /// A procedural language.
+    Language(Language),
+    /// A transform.
+    Transform(Transform),
+    /// An object of text search.
+    TextSearch(TextSearch),
+    /// An access method.
+    AccessMethod(AccessMethod),
     /// A view.
     View(View),
     /// A materialised view.
     MaterializedView(MaterializedView),
-    /// The default of a column of a view or foreign table. The object's name is the column's.
-    ViewDefault(ViewDefault),
     /// A trigger.
     Trigger(Trigger),
     /// A rule.
@@ -132,9 +230,31 @@ impl Definition {
     pub fn sql_class(&self) -> &'static str {
         match self {
             Self::Schema => "SCHEMA",
+            Self::Table(_) => "TABLE",
+            Self::Sequence(_) => "SEQUENCE",
+            Self::Default(_) => "DEFAULT",
+            Self::Constraint(_) => "CONSTRAINT",
+            Self::Index(_) => "INDEX",
+            Self::Statistics(_) => "STATISTICS",
+            Self::Extension(_) => "EXTENSION",
+            Self::Type(_) => "TYPE",
+            Self::Domain(_) => "DOMAIN",
+            Self::DomainConstraint(_) => "CONSTRAINT",
+            Self::Collation(_) => "COLLATION",
+            Self::Function(it) if it.kind == FunctionKind::Procedure => "PROCEDURE",
+            Self::Function(_) => "FUNCTION",
+            Self::Aggregate(_) => "AGGREGATE",
+            Self::Operator(_) => "OPERATOR",
+            Self::OperatorFamily(_) => "OPERATOR FAMILY",
+            Self::OperatorClass(_) => "OPERATOR CLASS",
+            Self::Cast(_) => "CAST",
+            Self::Conversion(_) => "CONVERSION",
+            Self::Language(_) => "LANGUAGE",
+            Self::Transform(_) => "TRANSFORM",
+            Self::TextSearch(it) => it.sql_class(),
+            Self::AccessMethod(_) => "ACCESS METHOD",
             Self::View(_) => "VIEW",
             Self::MaterializedView(_) => "MATERIALIZED VIEW",
-            Self::ViewDefault(_) => "DEFAULT",
             Self::Trigger(_) => "TRIGGER",
             Self::Rule(_) => "RULE",
             Self::EventTrigger(_) => "EVENT TRIGGER",
@@ -158,8 +278,8 @@ impl Object {
     #[must_use]
     pub fn describe(&self) -> String {
         let class = self.definition.sql_class().to_lowercase();
+        let suffix = self.definition.suffix(QualifiedName::to_string);
         let part_of = match &self.definition {
-            Definition::ViewDefault(default) => Some(&default.relation),
             Definition::Trigger(trigger) => Some(&trigger.table),
             Definition::Rule(rule) => Some(&rule.table),
             Definition::Policy(policy) => Some(&policy.table),
@@ -169,9 +289,21 @@ impl Object {
         if let (Some(schema), Some(relation)) = (&self.schema, part_of) {
             return format!("{class} {} on {schema}.{relation}", self.name);
         }
+        match (&self.definition, &self.schema) {
+            (Definition::Constraint(constraint), _) => {
+                format!("{class} {} on {}", self.name, constraint.table())
+            }
+            (_, Some(schema)) => format!("{class} {schema}.{}{suffix}", self.name),
+            (_, None) => format!("{class} {}{suffix}", self.name),
+        }
+    }
+
+    /// The object's name for SQL, quoted and with its schema.
+    #[must_use]
+    pub fn sql_name(&self) -> String {
         match &self.schema {
-            Some(schema) => format!("{class} {schema}.{}", self.name),
-            None => format!("{class} {}", self.name),
+            Some(schema) => QualifiedName::new(schema, &self.name).to_sql(),
+            None => quote_ident(&self.name),
         }
     }
 }

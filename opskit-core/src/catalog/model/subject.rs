@@ -72,9 +72,11 @@ impl Subject {
     /// The rows of this class.
     pub(super) fn select(&self, cx: &ReadContext<'_>, condition: Condition) -> String {
         let (owner, acl, fresh) = match (self.owner, self.acl) {
-            (Some(owner), Some((acl, letter))) => {
-                (owner, acl, format!("pg_catalog.acldefault({letter}, {owner})"))
-            }
+            (Some(owner), Some((acl, letter))) => (
+                owner,
+                acl,
+                format!("pg_catalog.acldefault({letter}, {owner})"),
+            ),
             (owner, _) => (
                 owner.unwrap_or("null::pg_catalog.oid"),
                 "null::pg_catalog.aclitem[]",
@@ -120,7 +122,10 @@ impl Subject {
                 not_of_extension(CatalogId::CLASS, relation)
             ),
             (Home::Owner, _) => {
-                format!("{} and {own}", cx.scope.owner_condition(self.owner.unwrap_or("0")))
+                format!(
+                    "{} and {own}",
+                    cx.scope.owner_condition(self.owner.unwrap_or("0"))
+                )
             }
             (Home::Maker, _) => format!("o.oid >= 16384 and {own}"),
         }
@@ -154,14 +159,25 @@ const OWN_TYPE: &str = "(o.typtype <> 'm' \
 
 /// All classes but columns.
 pub(super) const SUBJECTS: &[Subject] = &[
-    subject(CatalogId::NAMESPACE, "pg_namespace o", Home::Schema("o.oid"))
-        .owner("o.nspowner")
-        .acl("o.nspacl", "'n'")
-        .names("array[o.nspname::pg_catalog.text]"),
-    subject(CatalogId::CLASS, "pg_class o", Home::Schema("o.relnamespace"))
-        .owner("o.relowner")
-        .owned(OWN_RELATION)
-        .acl("o.relacl", "case o.relkind when 'S' then 's'::\"char\" else 'r' end"),
+    subject(
+        CatalogId::NAMESPACE,
+        "pg_namespace o",
+        Home::Schema("o.oid"),
+    )
+    .owner("o.nspowner")
+    .acl("o.nspacl", "'n'")
+    .names("array[o.nspname::pg_catalog.text]"),
+    subject(
+        CatalogId::CLASS,
+        "pg_class o",
+        Home::Schema("o.relnamespace"),
+    )
+    .owner("o.relowner")
+    .owned(OWN_RELATION)
+    .acl(
+        "o.relacl",
+        "case o.relkind when 'S' then 's'::\"char\" else 'r' end",
+    ),
     subject(CatalogId::PROC, "pg_proc o", Home::Schema("o.pronamespace"))
         .owner("o.proowner")
         .acl("o.proacl", "'f'"),
@@ -173,31 +189,107 @@ pub(super) const SUBJECTS: &[Subject] = &[
     subject(CatalogId::LANGUAGE, "pg_language o", Home::Maker)
         .owner("o.lanowner")
         .acl("o.lanacl", "'l'"),
-    subject(CatalogId::FOREIGN_DATA_WRAPPER, "pg_foreign_data_wrapper o", Home::Owner)
-        .owner("o.fdwowner")
-        .acl("o.fdwacl", "'F'"),
-    subject(CatalogId::FOREIGN_SERVER, "pg_foreign_server o", Home::Owner)
-        .owner("o.srvowner")
-        .acl("o.srvacl", "'S'"),
-    subject(CatalogId::LARGE_OBJECT, "pg_largeobject_metadata o", Home::Owner)
-        .owner("o.lomowner")
-        .acl("o.lomacl", "'L'"),
-    subject(CatalogId::COLLATION, "pg_collation o", Home::Schema("o.collnamespace")).owner("o.collowner"),
-    subject(CatalogId::CONVERSION, "pg_conversion o", Home::Schema("o.connamespace")).owner("o.conowner"),
-    subject(CatalogId::OPERATOR, "pg_operator o", Home::Schema("o.oprnamespace")).owner("o.oprowner"),
-    subject(CatalogId::OPERATOR_CLASS, "pg_opclass o", Home::Schema("o.opcnamespace")).owner("o.opcowner"),
-    subject(CatalogId::OPERATOR_FAMILY, "pg_opfamily o", Home::Schema("o.opfnamespace")).owner("o.opfowner"),
-    subject(CatalogId::TS_CONFIGURATION, "pg_ts_config o", Home::Schema("o.cfgnamespace")).owner("o.cfgowner"),
-    subject(CatalogId::TS_DICTIONARY, "pg_ts_dict o", Home::Schema("o.dictnamespace")).owner("o.dictowner"),
-    subject(CatalogId::STATISTICS, "pg_statistic_ext o", Home::Schema("o.stxnamespace")).owner("o.stxowner"),
+    subject(
+        CatalogId::FOREIGN_DATA_WRAPPER,
+        "pg_foreign_data_wrapper o",
+        Home::Owner,
+    )
+    .owner("o.fdwowner")
+    .acl("o.fdwacl", "'F'"),
+    subject(
+        CatalogId::FOREIGN_SERVER,
+        "pg_foreign_server o",
+        Home::Owner,
+    )
+    .owner("o.srvowner")
+    .acl("o.srvacl", "'S'"),
+    subject(
+        CatalogId::LARGE_OBJECT,
+        "pg_largeobject_metadata o",
+        Home::Owner,
+    )
+    .owner("o.lomowner")
+    .acl("o.lomacl", "'L'"),
+    subject(
+        CatalogId::COLLATION,
+        "pg_collation o",
+        Home::Schema("o.collnamespace"),
+    )
+    .owner("o.collowner"),
+    subject(
+        CatalogId::CONVERSION,
+        "pg_conversion o",
+        Home::Schema("o.connamespace"),
+    )
+    .owner("o.conowner"),
+    subject(
+        CatalogId::OPERATOR,
+        "pg_operator o",
+        Home::Schema("o.oprnamespace"),
+    )
+    .owner("o.oprowner"),
+    subject(
+        CatalogId::OPERATOR_CLASS,
+        "pg_opclass o",
+        Home::Schema("o.opcnamespace"),
+    )
+    .owner("o.opcowner"),
+    subject(
+        CatalogId::OPERATOR_FAMILY,
+        "pg_opfamily o",
+        Home::Schema("o.opfnamespace"),
+    )
+    .owner("o.opfowner"),
+    subject(
+        CatalogId::TS_CONFIGURATION,
+        "pg_ts_config o",
+        Home::Schema("o.cfgnamespace"),
+    )
+    .owner("o.cfgowner"),
+    subject(
+        CatalogId::TS_DICTIONARY,
+        "pg_ts_dict o",
+        Home::Schema("o.dictnamespace"),
+    )
+    .owner("o.dictowner"),
+    subject(
+        CatalogId::STATISTICS,
+        "pg_statistic_ext o",
+        Home::Schema("o.stxnamespace"),
+    )
+    .owner("o.stxowner"),
     subject(CatalogId::PUBLICATION, "pg_publication o", Home::Owner).owner("o.pubowner"),
     subject(CatalogId::EVENT_TRIGGER, "pg_event_trigger o", Home::Owner).owner("o.evtowner"),
-    subject(CatalogId::CONSTRAINT, "pg_constraint o", Home::Schema("o.connamespace")),
-    subject(CatalogId::RULE, "pg_rewrite o", Home::Relation("o.ev_class")),
-    subject(CatalogId::TRIGGER, "pg_trigger o", Home::Relation("o.tgrelid")),
-    subject(CatalogId::POLICY, "pg_policy o", Home::Relation("o.polrelid")),
-    subject(CatalogId::TS_PARSER, "pg_ts_parser o", Home::Schema("o.prsnamespace")),
-    subject(CatalogId::TS_TEMPLATE, "pg_ts_template o", Home::Schema("o.tmplnamespace")),
+    subject(
+        CatalogId::CONSTRAINT,
+        "pg_constraint o",
+        Home::Schema("o.connamespace"),
+    ),
+    subject(
+        CatalogId::RULE,
+        "pg_rewrite o",
+        Home::Relation("o.ev_class"),
+    ),
+    subject(
+        CatalogId::TRIGGER,
+        "pg_trigger o",
+        Home::Relation("o.tgrelid"),
+    ),
+    subject(
+        CatalogId::POLICY,
+        "pg_policy o",
+        Home::Relation("o.polrelid"),
+    ),
+    subject(
+        CatalogId::TS_PARSER,
+        "pg_ts_parser o",
+        Home::Schema("o.prsnamespace"),
+    ),
+    subject(
+        CatalogId::TS_TEMPLATE,
+        "pg_ts_template o",
+        Home::Schema("o.tmplnamespace"),
+    ),
     subject(CatalogId::CAST, "pg_cast o", Home::Maker),
     subject(CatalogId::TRANSFORM, "pg_transform o", Home::Maker),
     subject(CatalogId::ACCESS_METHOD, "pg_am o", Home::Maker),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// An object by its full name, as `pg_identify_object_as_address` gives it: columns and other parts
 /// of objects too, and objects that are not in the model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Target {
     /// The server's word for its class: `table column`.
     pub kind: String,
@@ -23,14 +23,24 @@ impl Target {
         let class = self.class();
         Some(match (self.kind.as_str(), self.names.as_slice()) {
             ("table constraint" | "rule" | "trigger" | "policy", [schema, table, name]) => {
-                format!("{class} {} ON {}", quote_ident(name), qualified(&[schema, table]))
+                format!(
+                    "{class} {} ON {}",
+                    quote_ident(name),
+                    qualified(&[schema, table])
+                )
             }
             ("domain constraint", [domain]) => {
-                format!("CONSTRAINT {} ON DOMAIN {domain}", quote_ident(self.args.first()?))
+                format!(
+                    "CONSTRAINT {} ON DOMAIN {domain}",
+                    quote_ident(self.args.first()?)
+                )
             }
             ("cast", [from]) => format!("CAST ({from} AS {})", self.args.first()?),
             ("transform", [of]) => {
-                format!("TRANSFORM FOR {of} LANGUAGE {}", quote_ident(self.args.first()?))
+                format!(
+                    "TRANSFORM FOR {of} LANGUAGE {}",
+                    quote_ident(self.args.first()?)
+                )
             }
             ("large object", [oid]) => format!("LARGE OBJECT {}", oid.parse::<u32>().ok()?),
             ("operator class" | "operator family", [method, schema, name]) => format!(
@@ -114,7 +124,10 @@ impl std::fmt::Display for Target {
 }
 
 fn qualified<S: AsRef<str>>(names: &[S]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| quote_ident(name.as_ref())).collect();
+    let quoted: Vec<String> = names
+        .iter()
+        .map(|name| quote_ident(name.as_ref()))
+        .collect();
     quoted.join(".")
 }
 
@@ -134,12 +147,18 @@ mod tests {
     #[test]
     fn every_part_of_a_name_is_quoted() {
         let policy = target("policy", &["a\"b", "t", "p; drop"], &[]);
-        assert_eq!(policy.to_sql().unwrap(), r#"POLICY "p; drop" ON "a""b"."t""#);
+        assert_eq!(
+            policy.to_sql().unwrap(),
+            r#"POLICY "p; drop" ON "a""b"."t""#
+        );
     }
 
     #[test]
     fn an_operator_cannot_hide_sql() {
-        assert_eq!(target("operator", &["s", "= (x"], &["a", "b"]).to_sql(), None);
+        assert_eq!(
+            target("operator", &["s", "= (x"], &["a", "b"]).to_sql(),
+            None
+        );
         let minus = target("operator", &["s", "-"], &["integer"]);
         assert_eq!(minus.to_sql().unwrap(), r#"OPERATOR "s".- (NONE, integer)"#);
     }
