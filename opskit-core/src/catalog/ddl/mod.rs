@@ -33,6 +33,8 @@ mod text_search;
 mod trigger;
 mod view;
 
+pub(crate) use acl::{On, changes};
+
 use super::address::Address;
 use super::model::{Definition, Model, Object};
 use super::order::{Form, Step, order};
@@ -68,6 +70,11 @@ pub enum Action {
     Owner,
     /// Grants and revokes.
     Grant,
+    /// Grants and revokes on what the user did not make: the server's objects and those of extensions.
+    /// A backup that nobody vouches for could open the server's files with it.
+    GrantOnForeign,
+    /// Sets a setting of a role or a database.
+    Configure,
     /// Comments and security labels.
     Describe,
 }
@@ -262,12 +269,7 @@ impl<'a> Emitter<'a> {
 
     /// Adds a statement that makes `object`.
     pub(crate) fn create(&mut self, section: Section, object: &Object, sql: String) {
-        self.act(Action::Create, section, object, sql);
-    }
-
-    /// Adds a statement that does something to `object` when it is its turn.
-    pub(crate) fn act(&mut self, action: Action, section: Section, object: &Object, sql: String) {
-        self.push(section, Place::InTurn, action, object, sql);
+        self.push(section, Place::InTurn, Action::Create, object, sql);
     }
 
     /// Adds a statement. One that makes something does so not before what it needs is there, which
@@ -292,6 +294,16 @@ impl<'a> Emitter<'a> {
         self.given(object);
     }
 
+    /// Adds a statement about something that others make, unless they do not.
+    pub(crate) fn say(&mut self, statement: Statement) {
+        let is_about = |refusal: &Refusal| refusal.about == statement.about;
+        if self.refused.iter().any(is_about) {
+            return;
+        }
+        self.statements
+            .push((statement.section, Place::InTurn, statement));
+    }
+
     /// The object and what is made within it is there without a statement of its own.
     pub(crate) fn given(&mut self, object: &Object) {
         self.explained.insert(object.address);
@@ -306,12 +318,6 @@ impl<'a> Emitter<'a> {
             object: object.describe(),
             reason: reason.into(),
         });
-    }
-
-    /// Adds a statement about something that is there already.
-    pub(crate) fn add(&mut self, statement: Statement) {
-        self.statements
-            .push((statement.section, Place::InTurn, statement));
     }
 
     fn finish(mut self, model: &Model) -> Script {
@@ -334,15 +340,8 @@ impl<'a> Emitter<'a> {
 fn create(object: &Object, out: &mut Emitter<'_>) {
     match &object.definition {
         Definition::Schema => schema::create(object, out),
-        Definition::Table(table) => table::create(object, table, out),
-        Definition::Sequence(sequence) => sequence::create(object, sequence, out),
-        Definition::Default(default) => default::create(object, default, out),
-        Definition::Constraint(constraint) => constraint::create(object, constraint, out),
-        Definition::Index(index) => index::create(object, index, out),
-        Definition::Statistics(statistics) => statistics::create(object, statistics, out),
         Definition::View(view) => view::create(object, view, out),
         Definition::MaterializedView(view) => view::create_materialized(object, view, out),
-        Definition::ViewDefault(default) => view::create_default(object, default, out),
         Definition::Trigger(trigger) => trigger::create(object, trigger, out),
         Definition::Rule(rule) => trigger::create_rule(object, rule, out),
         Definition::Policy(policy) => policy::create(object, policy, out),
@@ -359,8 +358,18 @@ fn create(object: &Object, out: &mut Emitter<'_>) {
                 out.create(Section::PreData, object, sql);
             }
         }
-        // Made at the very end, or not at all.
-        Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {}
+        Definition::Subscription(_) => out.refuse(
+            object,
+            "subscriptions are not carried: a copy would take changes in place of the original",
+        ),
+        // Made at the very end.
+        Definition::EventTrigger(_) | Definition::DefaultAcl(_) => {}
+        Definition::Table(table) => table::create(object, table, out),
+        Definition::Sequence(sequence) => sequence::create(object, sequence, out),
+        Definition::Default(default) => default::create(object, default, out),
+        Definition::Constraint(constraint) => constraint::create(object, constraint, out),
+        Definition::Index(index) => index::create(object, index, out),
+        Definition::Statistics(statistics) => statistics::create(object, statistics, out),
         Definition::Extension(it) => extension::create(object, it, out),
         Definition::Type(it) => data_type::create(object, it, out),
         Definition::Domain(it) => domain::create(object, it, out),

@@ -57,8 +57,7 @@ pub use default_acl::DefaultAcl;
 pub use domain::{Domain, DomainConstraint};
 pub use extension::{ConfigurationTable, Extension, ExtensionControl};
 pub use foreign::{
-    ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Options, PartitionOf,
-    UserMapping,
+    ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Options, UserMapping,
 };
 pub use function::{Function, FunctionKind};
 pub use index::{Index, IndexState};
@@ -76,9 +75,10 @@ pub use table::{Inheritance, Partition, Table};
 pub use target::Target;
 pub use text_search::{TextSearch, TsConfiguration, TsDictionary, TsMapping, TsParser, TsTemplate};
 pub use trigger::{EventTrigger, Firing, PartitionFiring, Rule, TableOwner, Trigger};
-pub use view::{ColumnSettings, MaterializedView, View, ViewColumn, ViewDefault};
+pub use view::{ColumnSettings, MaterializedView, View, ViewColumn};
 pub use withheld::Withheld;
 
+pub(crate) use acl::items as acl_items;
 pub(crate) use read::{ModelReader, ReadContext};
 
 use super::address::{Address, CatalogId};
@@ -159,40 +159,6 @@ pub enum Definition {
     Index(Index),
     /// Extended statistics.
     Statistics(Statistics),
-    /// A view.
-    View(View),
-    /// A materialised view.
-    MaterializedView(MaterializedView),
-    /// The default of a column of a view or foreign table. The object's name is the column's.
-    ViewDefault(ViewDefault),
-    /// A trigger.
-    Trigger(Trigger),
-    /// A rule.
-    Rule(Rule),
-    /// An event trigger.
-    EventTrigger(EventTrigger),
-    /// A row-level security policy.
-    Policy(Policy),
-    /// A publication.
-    Publication(Publication),
-    /// A table in a publication.
-    PublicationTable(PublicationTable),
-    /// A schema in a publication.
-    PublicationSchema(PublicationSchema),
-    /// A subscription.
-    Subscription(Subscription),
-    /// A foreign-data wrapper.
-    ForeignDataWrapper(ForeignDataWrapper),
-    /// A foreign server.
-    ForeignServer(ForeignServer),
-    /// A user mapping.
-    UserMapping(UserMapping),
-    /// A foreign table.
-    ForeignTable(ForeignTable),
-    /// A large object.
-    LargeObject,
-    /// Default privileges.
-    DefaultAcl(DefaultAcl),
     /// An extension.
     Extension(Extension),
     /// A type that is no domain.
@@ -225,6 +191,38 @@ pub enum Definition {
     TextSearch(TextSearch),
     /// An access method.
     AccessMethod(AccessMethod),
+    /// A view.
+    View(View),
+    /// A materialised view.
+    MaterializedView(MaterializedView),
+    /// A trigger.
+    Trigger(Trigger),
+    /// A rule.
+    Rule(Rule),
+    /// An event trigger.
+    EventTrigger(EventTrigger),
+    /// A row-level security policy.
+    Policy(Policy),
+    /// A publication.
+    Publication(Publication),
+    /// A table in a publication.
+    PublicationTable(PublicationTable),
+    /// A schema in a publication.
+    PublicationSchema(PublicationSchema),
+    /// A subscription.
+    Subscription(Subscription),
+    /// A foreign-data wrapper.
+    ForeignDataWrapper(ForeignDataWrapper),
+    /// A foreign server.
+    ForeignServer(ForeignServer),
+    /// A user mapping.
+    UserMapping(UserMapping),
+    /// A foreign table.
+    ForeignTable(ForeignTable),
+    /// A large object.
+    LargeObject,
+    /// Default privileges.
+    DefaultAcl(DefaultAcl),
 }
 
 impl Definition {
@@ -239,23 +237,6 @@ impl Definition {
             Self::Constraint(_) => "CONSTRAINT",
             Self::Index(_) => "INDEX",
             Self::Statistics(_) => "STATISTICS",
-            Self::View(_) => "VIEW",
-            Self::MaterializedView(_) => "MATERIALIZED VIEW",
-            Self::ViewDefault(_) => "DEFAULT",
-            Self::Trigger(_) => "TRIGGER",
-            Self::Rule(_) => "RULE",
-            Self::EventTrigger(_) => "EVENT TRIGGER",
-            Self::Policy(_) => "POLICY",
-            Self::Publication(_) => "PUBLICATION",
-            Self::PublicationTable(_) => "PUBLICATION TABLE",
-            Self::PublicationSchema(_) => "PUBLICATION SCHEMA",
-            Self::Subscription(_) => "SUBSCRIPTION",
-            Self::ForeignDataWrapper(_) => "FOREIGN DATA WRAPPER",
-            Self::ForeignServer(_) => "SERVER",
-            Self::UserMapping(_) => "USER MAPPING",
-            Self::ForeignTable(_) => "FOREIGN TABLE",
-            Self::LargeObject => "LARGE OBJECT",
-            Self::DefaultAcl(_) => "DEFAULT PRIVILEGES",
             Self::Extension(_) => "EXTENSION",
             Self::Type(_) => "TYPE",
             Self::Domain(_) => "DOMAIN",
@@ -273,6 +254,22 @@ impl Definition {
             Self::Transform(_) => "TRANSFORM",
             Self::TextSearch(it) => it.sql_class(),
             Self::AccessMethod(_) => "ACCESS METHOD",
+            Self::View(_) => "VIEW",
+            Self::MaterializedView(_) => "MATERIALIZED VIEW",
+            Self::Trigger(_) => "TRIGGER",
+            Self::Rule(_) => "RULE",
+            Self::EventTrigger(_) => "EVENT TRIGGER",
+            Self::Policy(_) => "POLICY",
+            Self::Publication(_) => "PUBLICATION",
+            Self::PublicationTable(_) => "PUBLICATION TABLE",
+            Self::PublicationSchema(_) => "PUBLICATION SCHEMA",
+            Self::Subscription(_) => "SUBSCRIPTION",
+            Self::ForeignDataWrapper(_) => "FOREIGN DATA WRAPPER",
+            Self::ForeignServer(_) => "SERVER",
+            Self::UserMapping(_) => "USER MAPPING",
+            Self::ForeignTable(_) => "FOREIGN TABLE",
+            Self::LargeObject => "LARGE OBJECT",
+            Self::DefaultAcl(_) => "DEFAULT PRIVILEGES",
         }
     }
 }
@@ -284,19 +281,18 @@ impl Object {
         let class = self.definition.sql_class().to_lowercase();
         let suffix = self.definition.suffix(QualifiedName::to_string);
         let part_of = match &self.definition {
-            Definition::Constraint(constraint) => {
-                return format!("{class} {} on {}", self.name, constraint.table());
-            }
-            Definition::ViewDefault(default) => Some(&default.relation),
             Definition::Trigger(trigger) => Some(&trigger.table),
             Definition::Rule(rule) => Some(&rule.table),
             Definition::Policy(policy) => Some(&policy.table),
             Definition::PublicationTable(member) => Some(&member.table),
             _ => None,
         };
-        match (&self.schema, part_of) {
-            (Some(schema), Some(relation)) => {
-                format!("{class} {} on {schema}.{relation}", self.name)
+        if let (Some(schema), Some(relation)) = (&self.schema, part_of) {
+            return format!("{class} {} on {schema}.{relation}", self.name);
+        }
+        match (&self.definition, &self.schema) {
+            (Definition::Constraint(constraint), _) => {
+                format!("{class} {} on {}", self.name, constraint.table())
             }
             (Some(schema), None) => format!("{class} {schema}.{}{suffix}", self.name),
             (None, _) => format!("{class} {}{suffix}", self.name),

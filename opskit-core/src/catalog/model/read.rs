@@ -81,6 +81,10 @@ fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
         large_object::reading(cx),
         default_acl::reading(cx),
     ];
+    readings.extend(view::readings(cx));
+    readings.extend(trigger::readings(cx));
+    readings.extend(publication::readings(cx));
+    readings.extend(foreign::readings(cx));
     readings.extend(data_type::readings(cx));
     readings.extend(domain::readings(cx));
     readings.extend(operator_class::readings(cx));
@@ -126,7 +130,8 @@ impl ModelReader {
             ("the parts of objects", parts_sql(self.server_version)),
             ("the dependencies", needs_sql()),
         ];
-        objects.chain(access).chain(links).collect()
+        let access = self.access_readings.iter().map(|r| (r.what, r.sql.clone()));
+        classes.chain(links).chain(access).collect()
     }
 
     /// Takes the answer to the query `at`.
@@ -142,11 +147,30 @@ impl ModelReader {
             match at - objects - access {
                 0 => self.parts = rows,
                 1 => self.needs = rows,
-                _ => {
-                    let what = "an answer to no query of the model";
-                    return Err(Error::new(ErrorKind::Internal, what));
-                }
+                other => return self.take_access(other - 2, &rows),
             }
+            return Ok(());
+        };
+        for row in &rows {
+            self.objects.push(reading.object(row)?);
+        }
+        Ok(())
+    }
+
+    fn take_access(&mut self, at: usize, rows: &[TextRow]) -> Result<()> {
+        let reading = self
+            .access_readings
+            .get(at)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "an answer to no query of the model"))?;
+        let wrong = |source| not_understood(reading.what, source);
+        for row in rows {
+            let address = Address::new(CatalogId(number(row, 0)?), number(row, 1)?);
+            let target = Target {
+                kind: text(row, 2)?.to_owned(),
+                names: serde_json::from_str(text(row, 3)?).map_err(wrong)?,
+                args: serde_json::from_str(text(row, 4)?).map_err(wrong)?,
+            };
+            (reading.take)(&mut self.access, address, target, text(row, 5)?).map_err(wrong)?;
         }
         Ok(())
     }
@@ -157,12 +181,12 @@ impl ModelReader {
     /// Of kind `Internal` when an answer has another form than was asked for.
     pub(crate) fn finish(mut self) -> Result<Model> {
         self.objects.sort_by_key(|object| object.address);
-        let owners = Owners::of(&self.objects, &self.parts)?;
         let objects = &self.objects;
-        self.access.retain(|address| {
+        self.access.settle(|address| {
             let at = objects.binary_search_by_key(&address, |object| object.address);
             at.is_ok()
         });
+        let owners = Owners::of(&self.objects, &self.parts)?;
         Ok(Model {
             version: MODEL_VERSION,
             server_version: self.server_version,
@@ -186,20 +210,6 @@ impl Reading {
             definition,
         })
     }
-}
-
-fn take_access(access: &mut Access, reading: &AccessReading, rows: &[TextRow]) -> Result<()> {
-    let wrong = |source| not_understood(reading.what, source);
-    for row in rows {
-        let address = Address::new(CatalogId(number(row, 0)?), number(row, 1)?);
-        let target = Target {
-            kind: text(row, 2)?.to_owned(),
-            names: serde_json::from_str(text(row, 3)?).map_err(wrong)?,
-            args: serde_json::from_str(text(row, 4)?).map_err(wrong)?,
-        };
-        (reading.take)(access, address, target, text(row, 5)?).map_err(wrong)?;
-    }
-    Ok(())
 }
 
 fn not_understood(what: &str, source: serde_json::Error) -> Error {

@@ -107,6 +107,12 @@ pub(super) fn of(object: &Object) -> Class {
         Definition::TextSearch(_) => Class::new(PreData, 29),
         Definition::Sequence(_) => Class::new(PreData, 60),
         Definition::Table(_) => Class::new(PreData, 61).taking_parts(),
+        Definition::ForeignDataWrapper(_) => Class::new(PreData, 50),
+        Definition::ForeignServer(_) => Class::new(PreData, 51),
+        Definition::UserMapping(_) => Class::new(PreData, 52),
+        Definition::ForeignTable(_) => Class::new(PreData, 62).taking_parts(),
+        Definition::View(_) => Class::new(PreData, 63).bending(Bend::TwoSteps),
+        Definition::MaterializedView(_) => Class::new(PreData, 64).bending(Bend::Late),
         Definition::Default(default) => {
             let apart = match default.generated {
                 None => Apart::Possible,
@@ -119,15 +125,24 @@ pub(super) fn of(object: &Object) -> Class {
         {
             Class::new(PreData, 66).within(check.relation, Apart::Possible)
         }
-        Definition::ForeignDataWrapper(_) => Class::new(PreData, 40),
-        Definition::ForeignServer(_) => Class::new(PreData, 41),
-        Definition::UserMapping(_) => Class::new(PreData, 42),
-        Definition::ForeignTable(_) => Class::new(PreData, 62),
-        Definition::View(_) => Class::new(PreData, 70).bending(Bend::TwoSteps),
-        Definition::MaterializedView(_) => Class::new(PreData, 71).bending(Bend::Late),
-        Definition::ViewDefault(_) => Class::new(PreData, 72).bending(Bend::Late),
+        Definition::Index(_) => Class::new(PostData, 10),
+        Definition::Constraint(Constraint::Key(_) | Constraint::Exclusion(_)) => {
+            Class::new(PostData, 11)
+        }
+        Definition::Constraint(Constraint::Check(_)) => Class::new(PostData, 12),
+        Definition::Statistics(_) => Class::new(PostData, 20),
         Definition::LargeObject => Class::new(PreData, 80),
-        _ => of_behaviour(object),
+        Definition::Rule(_) => Class::new(PostData, 30),
+        Definition::Trigger(_) => Class::new(PostData, 31),
+        Definition::Policy(_) => Class::new(PostData, 32),
+        Definition::Publication(_) => Class::new(PostData, 40),
+        Definition::PublicationTable(_) | Definition::PublicationSchema(_) => {
+            Class::new(PostData, 41)
+        }
+        Definition::Subscription(_) => Class::new(PostData, 42),
+        Definition::Constraint(Constraint::Foreign(_)) => Class::new(PostData, 90),
+        Definition::DefaultAcl(_) => Class::new(Section::Access, 0),
+        Definition::EventTrigger(_) => Class::new(Section::Access, 1),
     }
 }
 
