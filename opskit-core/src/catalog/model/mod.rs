@@ -172,7 +172,7 @@ pub enum Definition {
     /// A function or procedure.
     Function(Function),
     /// An aggregate.
-    Aggregate(Box<Aggregate>),
+    Aggregate(Aggregate),
     /// An operator.
     Operator(Operator),
     /// An operator family.
@@ -294,8 +294,8 @@ impl Object {
             (Definition::Constraint(constraint), _) => {
                 format!("{class} {} on {}", self.name, constraint.table())
             }
-            (Some(schema), None) => format!("{class} {schema}.{}{suffix}", self.name),
-            (None, _) => format!("{class} {}{suffix}", self.name),
+            (_, Some(schema)) => format!("{class} {schema}.{}{suffix}", self.name),
+            (_, None) => format!("{class} {}{suffix}", self.name),
         }
     }
 

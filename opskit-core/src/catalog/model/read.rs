@@ -90,10 +90,6 @@ fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
     readings.extend(operator_class::readings(cx));
     readings.extend(language::readings(cx));
     readings.extend(text_search::readings(cx));
-    readings.extend(view::readings(cx));
-    readings.extend(trigger::readings(cx));
-    readings.extend(publication::readings(cx));
-    readings.extend(foreign::readings(cx));
     readings
 }
 
@@ -124,8 +120,7 @@ impl ModelReader {
 
     /// The queries, each with what it reads, for errors: "the tables".
     pub(crate) fn queries(&self) -> Vec<(&'static str, String)> {
-        let objects = self.readings.iter().map(|r| (r.what, r.sql.clone()));
-        let access = self.access_readings.iter().map(|r| (r.what, r.sql.clone()));
+        let classes = self.readings.iter().map(|r| (r.what, r.sql.clone()));
         let links = [
             ("the parts of objects", parts_sql(self.server_version)),
             ("the dependencies", needs_sql()),
@@ -136,15 +131,8 @@ impl ModelReader {
 
     /// Takes the answer to the query `at`.
     pub(crate) fn take(&mut self, at: usize, rows: Vec<TextRow>) -> Result<()> {
-        let (objects, access) = (self.readings.len(), self.access_readings.len());
-        if let Some(reading) = self.readings.get(at) {
-            for row in &rows {
-                self.objects.push(reading.object(row)?);
-            }
-        } else if let Some(reading) = self.access_readings.get(at - objects) {
-            take_access(&mut self.access, reading, &rows)?;
-        } else {
-            match at - objects - access {
+        let Some(reading) = self.readings.get(at) else {
+            match at - self.readings.len() {
                 0 => self.parts = rows,
                 1 => self.needs = rows,
                 other => return self.take_access(other - 2, &rows),

@@ -145,22 +145,3 @@ pub(super) fn of(object: &Object) -> Class {
         Definition::EventTrigger(_) => Class::new(Section::Access, 1),
     }
 }
-
-/// The classes that come after the rows, and at the very end.
-fn of_behaviour(object: &Object) -> Class {
-    let rank = match &object.definition {
-        Definition::Index(_) => 10,
-        Definition::Constraint(Constraint::Key(_) | Constraint::Exclusion(_)) => 11,
-        Definition::Constraint(Constraint::Check(_)) => 12,
-        Definition::Statistics(_) => 20,
-        Definition::Rule(_) => 30,
-        Definition::Constraint(Constraint::Foreign(_)) => 90,
-        Definition::Trigger(_) => 92,
-        Definition::Policy(_) => 93,
-        Definition::Publication(_) => 94,
-        Definition::PublicationTable(_) => 95,
-        Definition::PublicationSchema(_) => 96,
-        _ => return Class::new(Section::Access, 0),
-    };
-    Class::new(Section::PostData, rank)
-}
