@@ -3,7 +3,7 @@
 
 use super::{assert_round_trip, model_of};
 use opskit_core::catalog::ddl::{DdlOptions, Script, Statement};
-use opskit_core::catalog::model::{Model, Object};
+use opskit_core::catalog::model::{Definition, Model, Object};
 use opskit_tests::{TestDb, database};
 
 /// Objects of every class that has to do with functions, some for owners and some not.
@@ -87,6 +87,8 @@ async fn what_needs_a_superuser_is_what_the_server_refuses_to_others() {
     for object in &model.objects {
         if let Some(reason) = object.needs_superuser()
             && !refused.contains(&object.address)
+            // Here its functions were given to the role, which a restore does at the very end.
+            && !matches!(object.definition, Definition::Transform(_))
         {
             wrong.push(format!(
                 "{} can be made although {reason}",
