@@ -181,7 +181,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// In how many steps the object is made, and which this is.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the classes of views"))]
+    #[expect(dead_code, reason = "for the classes of views")]
     pub(crate) fn form(&self) -> Form {
         self.form
     }
