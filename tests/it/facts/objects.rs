@@ -104,7 +104,8 @@ create statistics shop.computed on (amount * 2) from shop.orders;
 alter table shop.orders alter note set compression pglz";
 
 const SINCE_15: &str = "
-create publication pub_rows for table shop.orders (id, note) where (id > 10), tables in schema shop;
+create publication pub_rows for table shop.orders (id, note) where (id > 10);
+create publication pub_schema for tables in schema shop;
 create unique index nulls on shop.customer (mood) nulls not distinct";
 
 const SINCE_18: &str = "
