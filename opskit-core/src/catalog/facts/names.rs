@@ -54,6 +54,15 @@ impl Names {
         self.objects.get(&address)
     }
 
+    /// The objects of a class that are the user's.
+    pub(super) fn of_class(&self, class: CatalogId) -> impl Iterator<Item = (Address, &Named)> {
+        let all = self
+            .objects
+            .iter()
+            .map(|(address, named)| (*address, named));
+        all.filter(move |(address, named)| address.catalog == class && named.owned == Owned::ByUser)
+    }
+
     pub(super) fn column(&self, relation: u32, number: i16) -> Option<&str> {
         self.columns.get(&(relation, number)).map(|name| &**name)
     }
@@ -479,11 +488,20 @@ pub(super) fn sql(scope: &Scope, server_version: u32) -> String {
         let from = from.replace("{multirange}", multirange);
         format!("select 'object', {class}, {columns} from {from}")
     }));
+    all.push(since(140_000, SUBSCRIPTIONS, SUBSCRIPTIONS_13).to_owned());
     if server_version >= 150_000 {
         all.push("select 'object', 6243, x.oid, null, null, x.parname from pg_catalog.pg_parameter_acl x".to_owned());
     }
     all.join(";\n")
 }
+
+const SUBSCRIPTIONS: &str = "select 'object', 6100, x.oid, null, x.subowner, x.subname from pg_catalog.pg_subscription x \
+    join pg_catalog.pg_database d on d.oid = x.subdbid and d.datname = pg_catalog.current_database()";
+
+/// Only superusers may read the OIDs there; a view gives them to everyone.
+const SUBSCRIPTIONS_13: &str = "select 'object', 6100, v.subid, null, x.subowner, x.subname from pg_catalog.pg_subscription x \
+    join pg_catalog.pg_database d on d.oid = x.subdbid and d.datname = pg_catalog.current_database() \
+    join pg_catalog.pg_stat_subscription v on v.subname = x.subname and v.relid is null";
 
 /// Class; OID, schema, owner, name, and more; where from. In an order in which each finds what it is
 /// named by.
@@ -498,8 +516,6 @@ const OBJECTS: &[(u32, &str, &str)] = &[
     (1417, "x.oid, null, x.srvowner, x.srvname", "pg_catalog.pg_foreign_server x"),
     (1418, "x.umid, null, null, x.usename, x.srvid", "pg_catalog.pg_user_mappings x"),
     (6104, "x.oid, null, x.pubowner, x.pubname", "pg_catalog.pg_publication x"),
-    (6100, "x.oid, null, x.subowner, x.subname",
-        "pg_catalog.pg_subscription x join pg_catalog.pg_database d on d.oid = x.subdbid and d.datname = pg_catalog.current_database()"),
     (3466, "x.oid, null, x.evtowner, x.evtname", "pg_catalog.pg_event_trigger x"),
     (2613, "x.oid, null, x.lomowner, x.oid", "pg_catalog.pg_largeobject_metadata x"),
     (826, "x.oid, null, x.defaclrole, case x.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' \

@@ -86,10 +86,14 @@ impl Reading {
         })
     }
 
-    /// Whether the role may not read any of it.
+    /// Whether the role may not read what tells its rows apart.
     pub(super) fn is_unreadable(walk: &Walk, catalogs: &Catalogs) -> bool {
         let columns = catalogs.get(walk.source.unwrap_or(walk.catalog));
-        columns.is_some_and(|columns| !columns.iter().any(|column| column.is_readable))
+        columns.is_some_and(|columns| {
+            let is_readable = |column: &Column| column.is_readable;
+            let oid = columns.iter().find(|column| column.name == "oid");
+            !oid.map_or_else(|| columns.iter().any(is_readable), is_readable)
+        })
     }
 }
 
