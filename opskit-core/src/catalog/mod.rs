@@ -5,6 +5,8 @@
 mod address;
 pub mod cluster;
 pub mod ddl;
+pub mod diff;
+pub mod facts;
 pub mod model;
 mod order;
 mod pattern;

@@ -65,7 +65,7 @@ pub(crate) async fn read_cluster_in(
 }
 
 /// A session in a transaction that reads from one snapshot, with an empty search path.
-async fn open(ctx: &OpContext, url: &DatabaseUrl) -> Result<(Session, u32)> {
+pub(super) async fn open(ctx: &OpContext, url: &DatabaseUrl) -> Result<(Session, u32)> {
     let mut probe = WireConnection::connect(url, ctx.cancel()).await?;
     refuse_transaction_pooler(url, &mut probe, ctx.cancel()).await?;
     let server_version = probe.server_version_num();
