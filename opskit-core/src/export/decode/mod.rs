@@ -25,7 +25,8 @@ use std::sync::Arc;
 pub struct DecodeOptions {
     /// Rows per batch at most. Default 65,536.
     pub batch_rows: usize,
-    /// Bytes received per batch at most, one row and one block aside. Default 8 MiB.
+    /// Bytes received per batch at most, one row and one block aside. Default 2 MiB: what is decoded is
+    /// encoded while the second-level cache still has it, and the server is not kept waiting for long.
     pub batch_bytes: usize,
     /// What to do with values that have no standard form. Default: keep them aside.
     pub exactness: Exactness,
@@ -35,7 +36,7 @@ impl Default for DecodeOptions {
     fn default() -> Self {
         Self {
             batch_rows: 65_536,
-            batch_bytes: 8 << 20,
+            batch_bytes: 2 << 20,
             exactness: Exactness::Exact,
         }
     }
