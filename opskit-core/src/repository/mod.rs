@@ -1,19 +1,25 @@
 //! A repository: a place that keeps backups, laid out by us. Here it is a local directory.
 
 mod contents;
+mod history;
 mod id;
 mod layout;
 mod manifest;
 mod reader;
+mod verify;
+mod writer;
 
 pub use contents::{
     CONTENTS_VERSION, Contents, DataFormat, Excluded, GitState, Holds, Marker, MigrationState,
     PartEntry, SequenceEntry, Source, TableEntry,
 };
+pub use history::{RECORD_VERSION, RunError, RunRecord, RunStatus};
 pub use id::BackupId;
 pub use layout::{FACTS, MODEL, POST_DATA, PRE_DATA};
 pub use manifest::{BackupType, MANIFEST_VERSION, Manifest};
 pub use reader::BackupReader;
+pub use verify::{Fault, VerifyLevel, VerifyReport};
+pub use writer::RepositorySink;
 
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::name::hex;
@@ -155,6 +161,14 @@ impl Repository {
     pub fn read(&self, id: &BackupId) -> Result<BackupReader> {
         let folder = self.root.folder(&format!("{BACKUPS}/{id}"))?;
         BackupReader::open(folder, id, self.id())
+    }
+
+    /// Removes what writers left that are provably gone, and tells which backups those were to be.
+    ///
+    /// # Errors
+    /// Of kind `Storage` when the directory cannot be read.
+    pub fn sweep(&self) -> Result<Vec<BackupId>> {
+        writer::sweep(self)
     }
 
     /// Every directory of a run, complete or not, the oldest first.

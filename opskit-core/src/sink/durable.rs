@@ -32,7 +32,7 @@ pub(super) fn sync_file(file: BufWriter<File>, name: &str) -> Result<()> {
 }
 
 /// Waits until the disk has the names in a directory.
-pub(super) fn sync_directory(path: &Path) -> Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> Result<()> {
     let path = if path.as_os_str().is_empty() {
         Path::new(".")
     } else {
