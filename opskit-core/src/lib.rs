@@ -2,7 +2,8 @@
 //!
 //! Read the modules in this order; each uses only what stands before it:
 //! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`pgtype`], [`catalog`],
-//! [`export`], [`sink`], [`repository`], [`postgres`], [`scratch`].
+//! [`export`], [`sink`], [`repository`], [`postgres`], [`scratch`],
+//! [`backup`].
 #![cfg_attr(
     test,
     expect(
@@ -11,6 +12,7 @@
     )
 )]
 
+pub mod backup;
 pub mod cancel;
 pub mod catalog;
 pub mod context;

@@ -4,6 +4,7 @@
 
 mod address;
 pub mod ddl;
+pub(crate) mod inventory;
 pub mod model;
 mod pattern;
 mod relations;
@@ -13,7 +14,7 @@ mod types;
 pub use address::{Address, CatalogId};
 pub use pattern::Pattern;
 pub use relations::{Heap, Relation, RelationKind, relations_by_pattern, relations_from};
-pub(crate) use relations::{columns_from, columns_sql, heaps_from, heaps_sql};
+pub(crate) use relations::{columns_from, columns_sql, heaps_from, heaps_of_sql, heaps_sql};
 pub use scope::Scope;
 pub(crate) use types::{types_from, types_sql};
 

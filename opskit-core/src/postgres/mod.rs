@@ -2,6 +2,6 @@
 
 pub mod catalog;
 pub mod export;
-mod session;
+pub(crate) mod session;
 pub mod url;
 pub mod wire;

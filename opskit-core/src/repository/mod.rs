@@ -15,6 +15,7 @@ pub use contents::{
 };
 pub use history::{RECORD_VERSION, RunError, RunRecord, RunStatus};
 pub use id::BackupId;
+pub(crate) use layout::SEALED;
 pub use layout::{FACTS, MODEL, POST_DATA, PRE_DATA};
 pub use manifest::{BackupType, MANIFEST_VERSION, Manifest};
 pub use reader::BackupReader;
@@ -108,6 +109,12 @@ impl Repository {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.header.id
+    }
+
+    /// The directory of a backup.
+    #[must_use]
+    pub fn location(&self, id: &BackupId) -> PathBuf {
+        self.path.join(BACKUPS).join(id.as_str())
     }
 
     /// The backups that are complete, the oldest first.
