@@ -32,6 +32,8 @@ pub(crate) enum Stop {
     Failed(Error),
     /// Nobody reads standard output any more, which is no news to whoever closed it.
     BrokenPipe,
+    /// The result on standard output says what is wrong; only the status is left.
+    Told(ErrorKind),
 }
 
 impl From<Error> for Stop {
@@ -50,6 +52,7 @@ pub(crate) fn report(printer: &Printer, result: Result<(), Stop>) -> ExitCode {
     let error = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Stop::BrokenPipe) => return ExitCode::from(BROKEN_PIPE),
+        Err(Stop::Told(kind)) => return ExitCode::from(kind.exit_code()),
         Err(Stop::Failed(error)) => error,
     };
     printer.error(&error);

@@ -1,25 +1,32 @@
-//! Commands of the user's that are told how a run ended.
+//! Programs of the user's that are told how a run ended.
 
 use crate::error::{Error, ErrorKind, Result, storage};
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// Runs a command line of the user's with a document on its standard input, and waits for its end.
+/// Runs a program of the user's, with its arguments, never through a shell; `document` is its standard
+/// input. Waits for its end. No command is nothing to do.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// opskit_core::backup::run_hook("grep -q success", b"{\"status\":\"success\"}").await?;
-/// assert!(opskit_core::backup::run_hook("exit 3", b"{}").await.is_err());
+/// let hook = |words: &[&str]| -> Vec<String> { words.iter().map(|word| word.to_string()).collect() };
+/// let document = b"{\"status\":\"success\"}";
+/// opskit_core::backup::run_hook(&hook(&["grep", "-q", "success"]), document).await?;
+/// assert!(opskit_core::backup::run_hook(&hook(&["false"]), document).await.is_err());
 /// # Ok::<(), opskit_core::Error>(()) }).unwrap();
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::CheckFailed`] when it ends with another status than 0; `Storage` when it cannot be run.
-pub async fn run_hook(command_line: &str, document: &[u8]) -> Result<()> {
-    let failed = |source| storage("cannot run the hook", source);
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", command_line])
+/// [`ErrorKind::CheckFailed`] when it ends with another status than 0; `Storage` or `PermissionDenied`
+/// when it cannot be run.
+pub async fn run_hook(command: &[String], document: &[u8]) -> Result<()> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Ok(());
+    };
+    let failed = |source| storage(format!("cannot run the hook \"{program}\""), source);
+    let mut child = Command::new(program)
+        .args(arguments)
         .stdin(Stdio::piped())
         // Standard output is for the result of the run.
         .stdout(Stdio::null())
@@ -36,6 +43,6 @@ pub async fn run_hook(command_line: &str, document: &[u8]) -> Result<()> {
     }
     Err(Error::new(
         ErrorKind::CheckFailed,
-        format!("the hook ended with {status}"),
+        format!("the hook \"{program}\" ended with {status}"),
     ))
 }

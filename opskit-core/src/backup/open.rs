@@ -4,6 +4,7 @@ use super::ADVISORY_LOCK_KEY;
 use super::plan::{BackupPlan, Loss, Missing, PlannedTable};
 use super::request::BackupRequest;
 use super::source::Cluster;
+use crate::catalog::ddl::{DdlOptions, Refusal, Script};
 use crate::catalog::inventory::{
     Item, ItemKind, LARGE_OBJECTS_SQL, extension_rows_sql, inventory_from, inventory_sql,
     large_object_bounds_sql, large_object_pages_sql, large_objects_name, outside_sql,
@@ -80,6 +81,7 @@ pub(super) struct Ready {
     pub(super) holds: Vec<Holds>,
     pub(super) sequences: Vec<QualifiedName>,
     pub(super) model: Model,
+    pub(super) script: Script,
 }
 
 impl Backup {
@@ -172,7 +174,8 @@ impl Ready {
         let version = leader.source.server_version;
         let model = read_model_in(&mut leader.session, version, &request.scope).await?;
         plan.objects = model.objects.len() as u64;
-        plan.losses = losses(request)?;
+        let script = Script::of(&model, &DdlOptions::new(version))?;
+        plan.losses = losses(request, &script)?;
         let (tables, holds) = tables(&mut leader, request, &choice).await?;
         plan.tables = planned(&tables, &holds);
         let export_plan = crate::postgres::export::ExportPlan::of(tables);
@@ -184,13 +187,19 @@ impl Ready {
             holds,
             sequences: choice.sequences,
             model,
+            script,
         })
     }
 }
 
 /// What cannot be carried, and whether it was accepted.
-fn losses(request: &BackupRequest) -> Result<Vec<Loss>> {
-    let losses: Vec<Loss> = Vec::new();
+fn losses(request: &BackupRequest, script: &Script) -> Result<Vec<Loss>> {
+    let loss = |refusal: &Refusal| Loss {
+        object: refusal.object.clone(),
+        reason: refusal.reason.clone(),
+        accepted: request.accept_losses.contains(&refusal.object),
+    };
+    let losses: Vec<Loss> = script.refused.iter().map(loss).collect();
     // A name that accepts nothing is a mistake, or stands for an object that is gone.
     let known: HashSet<&str> = losses.iter().map(|loss| loss.object.as_str()).collect();
     let mut accepted = request.accept_losses.iter();
@@ -486,7 +495,11 @@ async fn large_objects(leader: &mut Leader, part_bytes: u64) -> Result<Option<(T
         large_object_pages_sql(*from, until, PAGE_BYTES)
     });
     let row_type = leader
-        .row_type_of(&[("loid", 26, "oid"), ("page", 23, "integer"), ("data", 17, "bytea")])
+        .row_type_of(&[
+            ("loid", 26, "oid"),
+            ("page", 23, "integer"),
+            ("data", 17, "bytea"),
+        ])
         .await?;
     let table = Leader::plan_queries(
         large_objects_name(),

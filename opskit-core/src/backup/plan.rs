@@ -75,8 +75,9 @@ pub struct Loss {
 }
 
 impl BackupPlan {
-    /// What is missing and lost, as the error that a run ends with.
-    pub(super) fn obstacle(&self) -> Option<Error> {
+    /// What is missing and lost, as the error that a run would end with before it reads a row.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<Error> {
         if let Some(first) = self.missing.first() {
             let more = match self.missing.len() {
                 1 => String::new(),

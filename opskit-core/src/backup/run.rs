@@ -4,7 +4,7 @@ use super::open::{Backup, Ready, Started};
 use super::report::BackupReport;
 use super::request::BackupRequest;
 use super::source::migration;
-use crate::catalog::ddl::{DdlOptions, Script, Section, Statement};
+use crate::catalog::ddl::{Script, Section, Statement};
 use crate::catalog::inventory::{sequence_from, sequences_sql};
 use crate::catalog::model::Model;
 use crate::context::OpContext;
@@ -225,6 +225,7 @@ impl Stored<'_> {
             holds,
             sequences,
             model,
+            script,
         } = ready;
         let session = &mut crew.leader.session;
         let lsn = cluster.lsn(session).await?;
@@ -244,7 +245,7 @@ impl Stored<'_> {
         let version = leader.source.server_version;
         let again = read_model_in(&mut leader.session, version, &run.request.scope).await?;
         refuse_changes(&model, &again)?;
-        self.store_schema(&model).await?;
+        self.store_schema(&model, &script).await?;
         let contents = Contents {
             version: CONTENTS_VERSION,
             repository: self.repository.id().to_owned(),
@@ -341,16 +342,14 @@ impl Stored<'_> {
     }
 
     /// The model for `restore`, and the same as SQL for people.
-    async fn store_schema(&mut self, model: &Model) -> Result<()> {
+    async fn store_schema(&mut self, model: &Model, script: &Script) -> Result<()> {
         self.put(MODEL, &json(model)?).await?;
-        let script = Script::of(model, &DdlOptions::new(model.server_version))?;
-        let (pre, post): (Vec<Statement>, Vec<Statement>) = script
-            .statements
-            .into_iter()
-            .partition(|statement| statement.section == Section::PreData);
-        for (name, statements) in [(PRE_DATA, pre), (POST_DATA, post)] {
-            let text = Script { statements }.to_string();
-            self.put(name, text.as_bytes()).await?;
+        let is_pre = |statement: &Statement| statement.section == Section::PreData;
+        let (mut pre, mut post) = (script.clone(), script.clone());
+        pre.statements.retain(is_pre);
+        post.statements.retain(|statement| !is_pre(statement));
+        for (name, script) in [(PRE_DATA, pre), (POST_DATA, post)] {
+            self.put(name, script.to_string().as_bytes()).await?;
         }
         Ok(())
     }

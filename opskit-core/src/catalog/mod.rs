@@ -6,6 +6,7 @@ mod address;
 pub mod ddl;
 pub(crate) mod inventory;
 pub mod model;
+mod order;
 mod pattern;
 mod relations;
 mod scope;

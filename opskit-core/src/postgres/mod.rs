@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod export;
+mod server_process;
 pub(crate) mod session;
 pub mod url;
 pub mod wire;

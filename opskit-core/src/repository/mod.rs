@@ -23,11 +23,10 @@ pub use verify::{Fault, VerifyLevel, VerifyReport};
 pub use writer::RepositorySink;
 
 use crate::error::{Error, ErrorKind, Result, storage};
-use crate::name::hex;
+use crate::name::random_hex;
 use layout::{BACKUPS, HEADER, Root};
 use manifest::{check_version, parse_json};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The version of the layout.
@@ -223,14 +222,9 @@ fn make(path: &Path) -> Result<()> {
         )
         .with_hint("Name an empty directory, or one that does not exist, with --repo."));
     }
-    let seed = format!(
-        "{}{}",
-        crate::sink::random_suffix(),
-        crate::sink::random_suffix()
-    );
     let header = Header {
         version: REPOSITORY_VERSION,
-        id: hex(&Sha256::digest(seed.as_bytes())[..16]),
+        id: format!("{}{}", random_hex(), random_hex()),
     };
     let text = serde_json::to_vec_pretty(&header).map_err(|source| {
         Error::new(ErrorKind::Internal, "cannot write the header").with_source(source)

@@ -1,6 +1,6 @@
 //! A directory that appears whole: written under a temporary name, renamed at the end.
 
-use super::durable::{random_suffix, rename_new};
+use super::durable::{rename_new, staging_path};
 use super::folder::Folder;
 use super::{BackupSink, FileFormat, PartHeader, PartWriter, RowForm, StoredObject};
 use crate::error::{Error, ErrorKind, Result, storage};
@@ -57,14 +57,12 @@ impl DirectorySink {
         if target.symlink_metadata().is_ok() {
             return Err(super::durable::exists(&target));
         }
-        let name = target.file_name().ok_or_else(|| {
+        let staging = staging_path(&target).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidInput,
                 format!("\"{}\" names no directory", target.display()),
             )
         })?;
-        let staging = format!(".{}.partial-{}", name.to_string_lossy(), random_suffix());
-        let staging = target.with_file_name(staging);
         std::fs::create_dir_all(&staging).map_err(|source| {
             storage(
                 format!("cannot create directory \"{}\"", staging.display()),

@@ -5,12 +5,31 @@
 //! statement, and whoever runs it sends it by the extended protocol, which takes no second one: text
 //! from a backup cannot smuggle one in.
 
+mod access;
+mod acl;
+mod column;
+mod constraint;
+mod default;
+mod foreign;
+mod index;
+mod inheritance;
+mod options;
+mod policy;
+mod publication;
 mod schema;
+mod sequence;
+mod statistics;
+mod table;
+mod trigger;
+mod view;
 
 use super::address::Address;
 use super::model::{Definition, Model, Object};
+use super::order::{Form, Step, order};
 use crate::error::Result;
+use crate::name::quote_ident;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// When a statement runs.
@@ -54,6 +73,8 @@ pub struct Statement {
     pub section: Section,
     /// What it does.
     pub action: Action,
+    /// The role to run it as (`SET ROLE`), where a grant names another grantor than the owner.
+    pub as_role: Option<String>,
     /// The SQL.
     pub sql: String,
 }
@@ -63,6 +84,21 @@ pub struct Statement {
 pub struct Script {
     /// Sections one after the other; within one, what is needed stands first.
     pub statements: Vec<Statement>,
+    /// What no statement makes, and why.
+    pub refused: Vec<Refusal>,
+    #[serde(skip)]
+    explained: BTreeSet<Address>,
+}
+
+/// An object that is not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The object.
+    pub about: Address,
+    /// The object in words.
+    pub object: String,
+    /// Why it is not made.
+    pub reason: String,
 }
 
 /// How statements are written.
@@ -71,73 +107,263 @@ pub struct Script {
 pub struct DdlOptions {
     /// The version of the server that the statements are for. Not older than the model's.
     pub target_version: u32,
+    /// Whose objects they become.
+    pub owners: Owners,
+    /// What is granted.
+    pub privileges: Grants,
+}
+
+/// Whose objects they become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Owners {
+    /// Those that they have in the model.
+    #[default]
+    OfModel,
+    /// Whoever runs the script.
+    OfSession,
+}
+
+/// What is granted and revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grants {
+    /// What is in the model, default privileges too.
+    #[default]
+    OfModel,
+    /// Nothing.
+    None,
 }
 
 impl DdlOptions {
     /// Everything, for a server of this version.
     #[must_use]
     pub fn new(target_version: u32) -> Self {
-        Self { target_version }
+        Self {
+            target_version,
+            owners: Owners::default(),
+            privileges: Grants::default(),
+        }
+    }
+
+    /// With these owners.
+    #[must_use]
+    pub fn owners(mut self, owners: Owners) -> Self {
+        self.owners = owners;
+        self
+    }
+
+    /// With these privileges.
+    #[must_use]
+    pub fn privileges(mut self, privileges: Grants) -> Self {
+        self.privileges = privileges;
+        self
     }
 }
 
 impl Script {
+    /// Settings of the session that runs the statements: names are whole, and nothing comes from the
+    /// role's or the database's own defaults.
+    pub const SETTINGS: &[&str] = &[
+        "SET check_function_bodies = false",
+        "SET default_table_access_method = heap",
+        "SET default_tablespace = ''",
+        "SET search_path = ''",
+    ];
+
     /// Writes the statements for all objects of a model.
     ///
     /// # Errors
     /// Of kind `Damaged` when objects need each other in a circle that cannot be broken.
     pub fn of(model: &Model, options: &DdlOptions) -> Result<Self> {
-        let mut out = Emitter {
-            options,
-            statements: Vec::new(),
-        };
-        for object in &model.objects {
-            create(object, &mut out);
+        let mut out = Emitter::new(options);
+        for step in order(model)? {
+            out.begin(&step);
+            create(step.object, &mut out);
         }
-        Ok(Self {
-            statements: out.statements,
-        })
+        access::finish(model, &mut out);
+        Ok(out.finish(model))
     }
+
+    /// The addresses of everything that exists once the statements have run: each object that one of
+    /// them makes, and what comes with it (its row type, its TOAST table, the index of a constraint).
+    /// What the model's database holds beyond these is not carried.
+    #[must_use]
+    pub fn explained(&self) -> &BTreeSet<Address> {
+        &self.explained
+    }
+}
+
+/// Where within its section a statement runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// When it is its object's turn.
+    InTurn,
+    /// After all objects of the section.
+    Last,
 }
 
 /// Collects the statements of one class after the other.
 #[derive(Debug)]
 pub(crate) struct Emitter<'a> {
-    #[expect(dead_code, reason = "the classes that ask come next")]
+    /// The options.
     pub(crate) options: &'a DdlOptions,
-    statements: Vec<Statement>,
+    statements: Vec<(Section, Place, Statement)>,
+    refused: Vec<Refusal>,
+    explained: BTreeSet<Address>,
+    form: Form,
+    earliest: Section,
+    parts: Vec<&'a Object>,
 }
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
+    fn new(options: &'a DdlOptions) -> Self {
+        Self {
+            options,
+            statements: Vec::new(),
+            refused: Vec::new(),
+            explained: BTreeSet::new(),
+            form: Form::Whole,
+            earliest: Section::PreData,
+            parts: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self, step: &Step<'a>) {
+        self.form = step.form;
+        self.earliest = step.section;
+        self.parts.clone_from(&step.parts);
+    }
+
+    /// In how many steps the object is made, and which this is.
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The objects that are to be made within this one: its defaults and check constraints.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &'a Object> + use<'a> {
+        self.parts.clone().into_iter()
+    }
+
     /// Adds a statement that makes `object`.
     pub(crate) fn create(&mut self, section: Section, object: &Object, sql: String) {
-        self.statements.push(Statement {
+        self.act(Action::Create, section, object, sql);
+    }
+
+    /// Adds a statement that does something to `object` when it is its turn.
+    pub(crate) fn act(&mut self, action: Action, section: Section, object: &Object, sql: String) {
+        self.push(section, Place::InTurn, action, object, sql);
+    }
+
+    /// Adds a statement. One that makes something does so not before what it needs is there, which
+    /// can move it to a later section.
+    pub(crate) fn push(
+        &mut self,
+        section: Section,
+        place: Place,
+        action: Action,
+        object: &Object,
+        sql: String,
+    ) {
+        let statement = Statement {
             about: object.address,
             object: object.describe(),
-            section,
-            action: Action::Create,
+            section: section.max(self.earliest),
+            action,
+            as_role: None,
             sql,
+        };
+        self.statements.push((statement.section, place, statement));
+        self.given(object);
+    }
+
+    /// The object and what is made within it is there without a statement of its own.
+    pub(crate) fn given(&mut self, object: &Object) {
+        self.explained.insert(object.address);
+        self.explained
+            .extend(self.parts.iter().map(|part| part.address));
+    }
+
+    /// The object cannot be made.
+    pub(crate) fn refuse(&mut self, object: &Object, reason: impl Into<String>) {
+        self.refused.push(Refusal {
+            about: object.address,
+            object: object.describe(),
+            reason: reason.into(),
         });
+    }
+
+    /// Adds a statement about something that is there already.
+    pub(crate) fn add(&mut self, statement: Statement) {
+        self.statements
+            .push((statement.section, Place::InTurn, statement));
+    }
+
+    fn finish(mut self, model: &Model) -> Script {
+        self.statements
+            .sort_by_key(|(section, place, _)| (*section, *place));
+        for part in &model.parts {
+            if self.explained.contains(&part.of) {
+                self.explained.insert(part.part);
+            }
+        }
+        let statements = self.statements.into_iter();
+        Script {
+            statements: statements.map(|(_, _, statement)| statement).collect(),
+            refused: self.refused,
+            explained: self.explained,
+        }
     }
 }
 
 fn create(object: &Object, out: &mut Emitter<'_>) {
     match &object.definition {
         Definition::Schema => schema::create(object, out),
+        Definition::Table(table) => table::create(object, table, out),
+        Definition::Sequence(sequence) => sequence::create(object, sequence, out),
+        Definition::Default(default) => default::create(object, default, out),
+        Definition::Constraint(constraint) => constraint::create(object, constraint, out),
+        Definition::Index(index) => index::create(object, index, out),
+        Definition::Statistics(statistics) => statistics::create(object, statistics, out),
+        Definition::View(view) => view::create(object, view, out),
+        Definition::MaterializedView(view) => view::create_materialized(object, view, out),
+        Definition::ViewDefault(default) => view::create_default(object, default, out),
+        Definition::Trigger(trigger) => trigger::create(object, trigger, out),
+        Definition::Rule(rule) => trigger::create_rule(object, rule, out),
+        Definition::Policy(policy) => policy::create(object, policy, out),
+        Definition::Publication(publication) => publication::create(object, publication, out),
+        Definition::PublicationTable(table) => publication::add_table(object, table, out),
+        Definition::PublicationSchema(schema) => publication::add_schema(object, schema, out),
+        Definition::ForeignDataWrapper(wrapper) => foreign::create_wrapper(object, wrapper, out),
+        Definition::ForeignServer(server) => foreign::create_server(object, server, out),
+        Definition::UserMapping(mapping) => foreign::create_mapping(object, mapping, out),
+        Definition::ForeignTable(table) => foreign::create_table(object, table, out),
+        Definition::LargeObject => {
+            if let Ok(oid) = object.name.parse::<u32>() {
+                let sql = format!("SELECT pg_catalog.lo_create({oid})");
+                out.create(Section::PreData, object, sql);
+            }
+        }
+        // Made at the very end, or not at all.
+        Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {}
     }
 }
 
 /// The script as text for `psql`.
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SET check_function_bodies = false;\nSET search_path = '';\n")?;
+        for setting in Self::SETTINGS {
+            writeln!(f, "{setting};")?;
+        }
         for statement in &self.statements {
-            writeln!(
-                f,
-                "\n-- {}\n{};",
-                one_line(&statement.object),
-                statement.sql
-            )?;
+            writeln!(f, "\n-- {}", one_line(&statement.object))?;
+            match &statement.as_role {
+                None => writeln!(f, "{};", statement.sql)?,
+                Some(role) => writeln!(
+                    f,
+                    "SET ROLE {};\n{};\nRESET ROLE;",
+                    quote_ident(role),
+                    statement.sql
+                )?,
+            }
         }
         Ok(())
     }

@@ -5,12 +5,57 @@
 //! definition`, the last as a JSON document with the fields of the class's struct, so that reading is
 //! one generic step and the stored model has the same form.
 
+mod access;
+mod acl;
+mod column;
+mod constraint;
+mod default;
+mod default_acl;
+mod foreign;
+mod index;
+mod large_object;
+mod links;
+mod policy;
+mod publication;
 mod read;
 mod schema;
+mod sequence;
+mod statistics;
+mod subject;
+mod table;
+mod target;
+mod trigger;
+mod view;
+mod withheld;
+
+pub use access::{About, Access, Comment, Maker, Owner, Privileges, RowSecurity, SecurityLabel};
+pub use acl::{Acl, AclItem};
+pub use column::{Column, Generated, Identity, IdentityKind, NotNull};
+pub use constraint::{Check, Constraint, Exclusion, Foreign, Key, KeyKind};
+pub use default::ColumnDefault;
+pub use default_acl::DefaultAcl;
+pub use foreign::{
+    ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Options, PartitionOf,
+    UserMapping,
+};
+pub use index::{Index, IndexState};
+pub use policy::{Policy, PolicyKind};
+pub use publication::{
+    Covers, GeneratedColumns, PartitionsAs, Publication, PublicationSchema, PublicationTable,
+    Subscription,
+};
+pub use sequence::{Sequence, SequenceOptions};
+pub use statistics::Statistics;
+pub use table::{Inheritance, Partition, Table};
+pub use target::Target;
+pub use trigger::{EventTrigger, Firing, PartitionFiring, Rule, TableOwner, Trigger};
+pub use view::{ColumnSettings, MaterializedView, View, ViewColumn, ViewDefault};
+pub use withheld::Withheld;
 
 pub(crate) use read::{ModelReader, ReadContext};
 
 use super::address::{Address, CatalogId};
+use crate::name::{QualifiedName, quote_ident};
 use serde::{Deserialize, Serialize};
 
 /// The version of the stored form.
@@ -25,14 +70,29 @@ pub struct Model {
     pub server_version: u32,
     /// The objects, in order of their addresses.
     pub objects: Vec<Object>,
-    /// Which object needs which to exist first.
+    /// Which object needs which to exist first, within the model.
     pub needs: Vec<Need>,
+    /// What comes and goes with an object.
+    pub parts: Vec<Part>,
+    /// Owners, privileges, comments and what else is said about objects.
+    pub access: Access,
+}
+
+/// Something with an address of its own that its object brings along: its row type, its array type,
+/// its TOAST table, the index of a constraint, the sequence of an identity column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// The part.
+    pub part: Address,
+    /// The object of the model that brings it.
+    pub of: Address,
 }
 
 /// One object needs another to exist first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Need {
-    /// The object that depends.
+    /// The object that depends. For what the query of a view needs, but not its columns' types: the
+    /// address of its rule, which is a part of the view.
     pub object: Address,
     /// What it depends on.
     pub on: Address,
@@ -60,6 +120,52 @@ pub struct Object {
 pub enum Definition {
     /// A schema.
     Schema,
+    /// A table of any kind.
+    Table(Table),
+    /// A sequence that belongs to no identity column.
+    Sequence(Sequence),
+    /// A default or a generation expression of a column.
+    Default(ColumnDefault),
+    /// A constraint of a table.
+    Constraint(Constraint),
+    /// An index that belongs to no constraint.
+    Index(Index),
+    /// Extended statistics.
+    Statistics(Statistics),
+    /// A view.
+    View(View),
+    /// A materialised view.
+    MaterializedView(MaterializedView),
+    /// The default of a column of a view or foreign table. The object's name is the column's.
+    ViewDefault(ViewDefault),
+    /// A trigger.
+    Trigger(Trigger),
+    /// A rule.
+    Rule(Rule),
+    /// An event trigger.
+    EventTrigger(EventTrigger),
+    /// A row-level security policy.
+    Policy(Policy),
+    /// A publication.
+    Publication(Publication),
+    /// A table in a publication.
+    PublicationTable(PublicationTable),
+    /// A schema in a publication.
+    PublicationSchema(PublicationSchema),
+    /// A subscription.
+    Subscription(Subscription),
+    /// A foreign-data wrapper.
+    ForeignDataWrapper(ForeignDataWrapper),
+    /// A foreign server.
+    ForeignServer(ForeignServer),
+    /// A user mapping.
+    UserMapping(UserMapping),
+    /// A foreign table.
+    ForeignTable(ForeignTable),
+    /// A large object.
+    LargeObject,
+    /// Default privileges.
+    DefaultAcl(DefaultAcl),
 }
 
 impl Definition {
@@ -68,6 +174,29 @@ impl Definition {
     pub fn sql_class(&self) -> &'static str {
         match self {
             Self::Schema => "SCHEMA",
+            Self::Table(_) => "TABLE",
+            Self::Sequence(_) => "SEQUENCE",
+            Self::Default(_) => "DEFAULT",
+            Self::Constraint(_) => "CONSTRAINT",
+            Self::Index(_) => "INDEX",
+            Self::Statistics(_) => "STATISTICS",
+            Self::View(_) => "VIEW",
+            Self::MaterializedView(_) => "MATERIALIZED VIEW",
+            Self::ViewDefault(_) => "DEFAULT",
+            Self::Trigger(_) => "TRIGGER",
+            Self::Rule(_) => "RULE",
+            Self::EventTrigger(_) => "EVENT TRIGGER",
+            Self::Policy(_) => "POLICY",
+            Self::Publication(_) => "PUBLICATION",
+            Self::PublicationTable(_) => "PUBLICATION TABLE",
+            Self::PublicationSchema(_) => "PUBLICATION SCHEMA",
+            Self::Subscription(_) => "SUBSCRIPTION",
+            Self::ForeignDataWrapper(_) => "FOREIGN DATA WRAPPER",
+            Self::ForeignServer(_) => "SERVER",
+            Self::UserMapping(_) => "USER MAPPING",
+            Self::ForeignTable(_) => "FOREIGN TABLE",
+            Self::LargeObject => "LARGE OBJECT",
+            Self::DefaultAcl(_) => "DEFAULT PRIVILEGES",
         }
     }
 }
@@ -77,9 +206,32 @@ impl Object {
     #[must_use]
     pub fn describe(&self) -> String {
         let class = self.definition.sql_class().to_lowercase();
+        let part_of = match &self.definition {
+            Definition::Constraint(constraint) => {
+                return format!("{class} {} on {}", self.name, constraint.table());
+            }
+            Definition::ViewDefault(default) => Some(&default.relation),
+            Definition::Trigger(trigger) => Some(&trigger.table),
+            Definition::Rule(rule) => Some(&rule.table),
+            Definition::Policy(policy) => Some(&policy.table),
+            Definition::PublicationTable(member) => Some(&member.table),
+            _ => None,
+        };
+        match (&self.schema, part_of) {
+            (Some(schema), Some(relation)) => {
+                format!("{class} {} on {schema}.{relation}", self.name)
+            }
+            (Some(schema), None) => format!("{class} {schema}.{}", self.name),
+            (None, _) => format!("{class} {}", self.name),
+        }
+    }
+
+    /// The object's name for SQL, quoted and with its schema.
+    #[must_use]
+    pub fn sql_name(&self) -> String {
         match &self.schema {
-            Some(schema) => format!("{class} {schema}.{}", self.name),
-            None => format!("{class} {}", self.name),
+            Some(schema) => QualifiedName::new(schema, &self.name).to_sql(),
+            None => quote_ident(&self.name),
         }
     }
 }

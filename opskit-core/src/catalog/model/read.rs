@@ -1,6 +1,12 @@
 //! Reading the model: which queries, and how their answers become objects.
 
-use super::{Definition, MODEL_VERSION, Model, Object, schema};
+use super::access::{self, Access, AccessReading};
+use super::links::{Owners, needs_sql, parts_sql};
+use super::target::Target;
+use super::{
+    Definition, MODEL_VERSION, Model, Object, constraint, default, default_acl, foreign, index,
+    large_object, policy, publication, schema, sequence, statistics, table, trigger, view,
+};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::scope::Scope;
 use crate::catalog::{TextRow, number, text};
@@ -58,55 +64,131 @@ pub(crate) struct Reading {
 pub(crate) struct ModelReader {
     server_version: u32,
     readings: Vec<Reading>,
+    access_readings: Vec<AccessReading>,
     objects: Vec<Object>,
+    access: Access,
+    parts: Vec<TextRow>,
+    needs: Vec<TextRow>,
 }
 
 impl ModelReader {
     pub(crate) fn new(cx: &ReadContext<'_>) -> Self {
         Self {
             server_version: cx.server_version,
-            readings: vec![schema::reading(cx)],
+            readings: readings(cx),
+            access_readings: access::readings(cx),
             objects: Vec::new(),
+            access: Access::default(),
+            parts: Vec::new(),
+            needs: Vec::new(),
         }
     }
 
-    pub(crate) fn readings(&self) -> &[Reading] {
-        &self.readings
+    /// The queries, each with what it reads, for errors: "the tables".
+    pub(crate) fn queries(&self) -> Vec<(&'static str, String)> {
+        let objects = self.readings.iter().map(|r| (r.what, r.sql.clone()));
+        let access = self.access_readings.iter().map(|r| (r.what, r.sql.clone()));
+        let links = [
+            ("the parts of objects", parts_sql(self.server_version)),
+            ("the dependencies", needs_sql()),
+        ];
+        objects.chain(access).chain(links).collect()
     }
 
     /// Takes the answer to the query `at`.
-    pub(crate) fn take(&mut self, at: usize, rows: &[TextRow]) -> Result<()> {
-        let reading = self
-            .readings
-            .get(at)
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "an answer to no query of the model"))?;
-        for row in rows {
-            let definition = (reading.definition)(text(row, 4)?).map_err(|source| {
-                Error::new(
-                    ErrorKind::Internal,
-                    format!("cannot understand {}", reading.what),
-                )
-                .with_source(source)
-            })?;
-            self.objects.push(Object {
-                address: Address::new(reading.catalog, number(row, 0)?),
-                schema: row[1].clone(),
-                name: text(row, 2)?.to_owned(),
-                owner: row[3].clone(),
-                definition,
-            });
+    pub(crate) fn take(&mut self, at: usize, rows: Vec<TextRow>) -> Result<()> {
+        let (objects, access) = (self.readings.len(), self.access_readings.len());
+        if let Some(reading) = self.readings.get(at) {
+            for row in &rows {
+                self.objects.push(reading.object(row)?);
+            }
+        } else if let Some(reading) = self.access_readings.get(at - objects) {
+            take_access(&mut self.access, reading, &rows)?;
+        } else {
+            match at - objects - access {
+                0 => self.parts = rows,
+                1 => self.needs = rows,
+                _ => {
+                    let what = "an answer to no query of the model";
+                    return Err(Error::new(ErrorKind::Internal, what));
+                }
+            }
         }
         Ok(())
     }
 
     /// The model of all answers.
-    pub(crate) fn finish(mut self) -> Model {
+    ///
+    /// # Errors
+    /// Of kind `Internal` when an answer has another form than was asked for.
+    pub(crate) fn finish(mut self) -> Result<Model> {
         self.objects.sort_by_key(|object| object.address);
-        Model {
+        let owners = Owners::of(&self.objects, &self.parts)?;
+        let objects = &self.objects;
+        self.access.retain(|address| {
+            let at = objects.binary_search_by_key(&address, |object| object.address);
+            at.is_ok()
+        });
+        Ok(Model {
             version: MODEL_VERSION,
             server_version: self.server_version,
+            needs: owners.needs(&self.needs)?,
+            parts: owners.parts(),
             objects: self.objects,
-            needs: Vec::new(),
-        }
+            access: self.access,
+        })
     }
+}
+
+impl Reading {
+    fn object(&self, row: &TextRow) -> Result<Object> {
+        let definition =
+            (self.definition)(text(row, 4)?).map_err(|source| not_understood(self.what, source))?;
+        Ok(Object {
+            address: Address::new(self.catalog, number(row, 0)?),
+            schema: row[1].clone(),
+            name: text(row, 2)?.to_owned(),
+            owner: row[3].clone(),
+            definition,
+        })
+    }
+}
+
+/// The queries for objects, class by class.
+fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
+    let mut all = vec![
+        schema::reading(cx),
+        table::reading(cx),
+        sequence::reading(cx),
+        default::reading(cx),
+        constraint::reading(cx),
+        index::reading(cx),
+        statistics::reading(cx),
+        policy::reading(cx),
+        large_object::reading(cx),
+        default_acl::reading(cx),
+    ];
+    all.extend(view::readings(cx));
+    all.extend(trigger::readings(cx));
+    all.extend(publication::readings(cx));
+    all.extend(foreign::readings(cx));
+    all
+}
+
+fn take_access(access: &mut Access, reading: &AccessReading, rows: &[TextRow]) -> Result<()> {
+    let wrong = |source| not_understood(reading.what, source);
+    for row in rows {
+        let address = Address::new(CatalogId(number(row, 0)?), number(row, 1)?);
+        let target = Target {
+            kind: text(row, 2)?.to_owned(),
+            names: serde_json::from_str(text(row, 3)?).map_err(wrong)?,
+            args: serde_json::from_str(text(row, 4)?).map_err(wrong)?,
+        };
+        (reading.take)(access, address, target, text(row, 5)?).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+fn not_understood(what: &str, source: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, format!("cannot understand {what}")).with_source(source)
 }

@@ -1,0 +1,48 @@
+//! Options and names as several classes of objects write them.
+
+use crate::catalog::model::Options;
+use crate::name::{quote_ident, quote_literal};
+
+/// `schema.name`, both quoted.
+pub(super) fn qualified(schema: Option<&str>, name: &str) -> String {
+    match schema {
+        Some(schema) => format!("{}.{}", quote_ident(schema), quote_ident(name)),
+        None => quote_ident(name),
+    }
+}
+
+/// A schema and a name.
+pub(super) fn pair((schema, name): &(String, String)) -> String {
+    qualified(Some(schema), name)
+}
+
+/// ` WITH (…)` of `name=value` pairs, or nothing. A prefix such as `toast.` is a word of its own.
+pub(super) fn with(options: &[String]) -> String {
+    match options {
+        [] => String::new(),
+        options => format!(" WITH ({})", list(options)),
+    }
+}
+
+/// `name = 'value', …` of `name=value` pairs.
+pub(super) fn list(options: &[String]) -> String {
+    let one = |option: &String| {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let name: Vec<String> = name.splitn(2, '.').map(quote_ident).collect();
+        format!("{} = {}", name.join("."), quote_literal(value))
+    };
+    let all: Vec<String> = options.iter().map(one).collect();
+    all.join(", ")
+}
+
+/// ` OPTIONS (…)`, or nothing; those whose values are unknown are left out.
+pub(super) fn foreign(options: &Options) -> String {
+    let one = |(name, value): &(String, String)| {
+        format!("{} {}", quote_ident(name), quote_literal(value))
+    };
+    let all: Vec<String> = options.known.iter().map(one).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    format!(" OPTIONS ({})", all.join(", "))
+}

@@ -1,0 +1,34 @@
+//! Views, triggers, policies, publications, foreign objects; owners, privileges, comments.
+
+mod code;
+mod foreign;
+mod privileges;
+
+use super::assert_carried;
+use opskit_tests::{TestDb, database};
+
+/// What stands for a prefix that keeps the roles of one test apart from those of others.
+const ROLE: &str = "ROLE";
+
+/// Runs `before` in two databases, `sql` in one of them, carries what that made into the other, and
+/// compares. In both texts `ROLE` stands for the roles of this test.
+async fn assert_carried_onto(roles: &[&str], before: &str, sql: &str) -> (TestDb, TestDb) {
+    let (source, target) = (database().await, database().await);
+    let with_roles = |text: &str| text.replace(ROLE, source.name());
+    for role in roles {
+        source
+            .psql(&with_roles(&format!("create role \"{role}\"")))
+            .await;
+    }
+    for db in [&source, &target] {
+        db.psql(&with_roles(before)).await;
+    }
+    source.psql(&with_roles(sql)).await;
+    assert_carried(&source, &target).await;
+    (source, target)
+}
+
+async fn major(db: &TestDb) -> u32 {
+    let number: u32 = db.psql("show server_version_num").await.parse().unwrap();
+    number / 10_000
+}
