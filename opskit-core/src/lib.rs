@@ -2,7 +2,7 @@
 //!
 //! Read the modules in this order; each uses only what stands before it:
 //! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`pgtype`], [`catalog`],
-//! [`export`], [`config`], [`sink`], [`postgres`], [`scratch`].
+//! [`export`], [`config`], [`sink`], [`repository`], [`postgres`], [`scratch`], [`backup`].
 #![cfg_attr(
     test,
     expect(
@@ -11,6 +11,7 @@
     )
 )]
 
+pub mod backup;
 pub mod cancel;
 pub mod catalog;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod export;
 pub mod name;
 pub mod pgtype;
 pub mod postgres;
+pub mod repository;
 pub mod scratch;
 pub mod secret;
 pub mod sink;

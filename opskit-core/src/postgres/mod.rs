@@ -4,6 +4,6 @@ pub mod catalog;
 pub mod export;
 pub mod facts;
 mod server_process;
-mod session;
+pub(crate) mod session;
 pub mod url;
 pub mod wire;

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::name::random_hex;
 use std::fs::{File, OpenOptions};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Large enough that a page of Parquet is one or two calls.
@@ -32,7 +32,7 @@ pub(super) fn sync_file(file: BufWriter<File>, name: &str) -> Result<()> {
 }
 
 /// Waits until the disk has the names in a directory.
-pub(super) fn sync_directory(path: &Path) -> Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> Result<()> {
     let path = if path.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -104,4 +104,23 @@ pub(super) fn staging_path(target: &Path) -> Option<PathBuf> {
     let name = target.file_name()?.to_string_lossy();
     let name = &name[..name.floor_char_boundary(STAGED_MAX)];
     Some(target.with_file_name(format!(".{name}.partial-{}", random_hex())))
+}
+
+/// Writes a small file that appears whole under a name that nothing has, and waits until the disk has it.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = staging_path(path).unwrap_or_default();
+    let written = write_draft(&draft, bytes, &name).and_then(|()| rename_new(&draft, path));
+    if written.is_err() {
+        // Nothing better can be done with it.
+        let _ = std::fs::remove_file(&draft);
+    }
+    written
+}
+
+fn write_draft(draft: &Path, bytes: &[u8], name: &str) -> Result<()> {
+    let mut file = create_file(draft)?;
+    file.write_all(bytes)
+        .map_err(|source| storage(format!("cannot write \"{name}\""), source))?;
+    sync_file(file, name)
 }
