@@ -2,14 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 #![expect(clippy::print_stdout, reason = "tests tell what they saw and skipped")]
 
+mod backup;
 mod cli;
 mod exactness;
+mod facts;
 mod faults;
 mod fingerprints;
 mod fuzz_replay;
 mod house;
 mod memory;
 mod regressions;
+mod repository;
 mod roundtrip;
 mod scratch;
 mod sinks;

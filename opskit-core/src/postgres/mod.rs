@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod export;
+pub mod facts;
 mod server_process;
 pub(crate) mod session;
 pub mod url;
