@@ -3,7 +3,7 @@
 //! What is needed comes first; of what is free to come, the class's rank and the name decide, so that
 //! the same database always gives the same order. What hangs in a circle is broken where the server
 //! lets an object be made in two steps: a default or a check constraint is added to its table later, a
-//! view is first made with the columns alone. What needs something that comes after the rows (a view
+//! view is first made with the columns alone, a type as a name without its functions. What needs something that comes after the rows (a view
 //! that groups by a primary key) comes after the rows itself.
 
 mod class;
@@ -17,13 +17,14 @@ use super::ddl::Section;
 use super::model::{Definition, Model, Object};
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// In how many steps an object is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Form {
     /// In one.
     Whole,
-    /// The first of two: a view with its columns, and no query yet.
+    /// The first of two: a view with its columns, and no query yet; a type's name.
     Placeholder,
     /// The second of two.
     Completion,
@@ -52,7 +53,8 @@ pub(crate) fn order(model: &Model) -> Result<Vec<Step<'_>>> {
 #[derive(Debug, Clone, Copy)]
 struct Edge {
     on: usize,
-    /// Whether the query of a view needs it, rather than its columns.
+    /// Whether the query of a view needs it, rather than its columns; of a type, what stands behind
+    /// its name.
     of: EdgeOf,
 }
 
@@ -71,7 +73,7 @@ struct Sorter<'m> {
     /// The object that an object is made within.
     within: Vec<Option<usize>>,
     /// Views in two steps, and who gets by with the first.
-    split: HashMap<usize, HashSet<usize>>,
+    split: HashMap<usize, Rc<HashSet<usize>>>,
     /// What comes after the rows although its class comes before.
     late: HashSet<usize>,
 }
@@ -136,6 +138,11 @@ impl<'m> Sorter<'m> {
     }
 }
 
+/// A type that may be made in two steps: as a name it needs its schema alone.
+fn is_type(object: &Object) -> bool {
+    matches!(object.definition, Definition::Type(_))
+}
+
 /// Who needs whom: as the server says, and everything its schema.
 fn edges(model: &Model, at: &HashMap<Address, usize>) -> Vec<Vec<Edge>> {
     let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); model.objects.len()];
@@ -146,6 +153,7 @@ fn edges(model: &Model, at: &HashMap<Address, usize>) -> Vec<Vec<Edge>> {
         .collect();
     for need in &model.needs {
         let (object, of) = match at.get(&need.object) {
+            Some(object) if is_type(&model.objects[*object]) => (Some(object), EdgeOf::Query),
             Some(object) => (Some(object), EdgeOf::Shape),
             None => (
                 queries.get(&need.object).and_then(|of| at.get(of)),
@@ -172,3 +180,6 @@ fn edges(model: &Model, at: &HashMap<Address, usize>) -> Vec<Vec<Edge>> {
     }
     edges
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 
 use super::acl::{On, changes};
 use super::trigger::create_event_trigger;
-use super::{Action, Emitter, Grants, Owners, Section, Statement};
+use super::{Action, Emitter, Grants, Owners, Place, Section, Statement};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::model::{
     About, Acl, AclItem, DefaultAcl, Definition, Model, Object, Owner, Privileges, RowSecurity,
@@ -19,6 +19,9 @@ use crate::name::{quote_ident, quote_literal};
 /// owner of the database.
 const SAFE_PUBLIC: u32 = 150_000;
 
+/// The comment that every database has on its schema `public`.
+const PUBLIC_COMMENT: &str = "standard public schema";
+
 pub(super) fn finish(model: &Model, out: &mut Emitter<'_>) {
     for about in &model.access.row_security {
         row_security(about, out);
@@ -27,6 +30,7 @@ pub(super) fn finish(model: &Model, out: &mut Emitter<'_>) {
         owners(model, of, out);
         privileges(model, of, out);
     }
+    uncomment_public(model, out);
     described(model, |address| !is_event_trigger(address), out);
     for object in &model.objects {
         if let Definition::DefaultAcl(default) = &object.definition {
@@ -61,7 +65,7 @@ fn push<T>(
     sql: String,
     out: &mut Emitter<'_>,
 ) {
-    out.add(Statement {
+    out.say(Statement {
         about: about.address,
         object: about.target.to_string(),
         section: Section::Access,
@@ -134,10 +138,27 @@ fn privileges(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
         } else {
             changes(&about.is.acl, on)
         };
+        let action = if is_of_user(model, about) {
+            Action::Grant
+        } else {
+            Action::GrantOnForeign
+        };
         for change in all {
-            push(about, Action::Grant, change.as_role, change.sql, out);
+            push(about, action, change.as_role, change.sql, out);
         }
     }
+}
+
+/// Whether the object is one that this script makes, or `public`. What the model says about its maker is
+/// not believed: it may come from a backup.
+fn is_of_user(model: &Model, about: &About<Privileges>) -> bool {
+    let system = |name: &String| name == "information_schema" || name.starts_with("pg_");
+    let in_model = model
+        .objects
+        .binary_search_by_key(&about.address, |object| object.address);
+    let named_as_system =
+        about.target.names.len() > 1 && about.target.names.first().is_some_and(system);
+    in_model.is_ok() && !named_as_system
 }
 
 /// The schema `public` is there already, with the privileges that its server gave it.
@@ -163,6 +184,9 @@ fn of_public(privileges: &Privileges, target_version: u32) -> Acl {
 fn described(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
     let access = &model.access;
     for about in access.comments.iter().filter(|about| of(about.address)) {
+        if is_public(&about.target) && about.is.text == PUBLIC_COMMENT {
+            continue;
+        }
         if let Some(object) = about.target.to_sql() {
             let sql = format!("COMMENT ON {object} IS {}", quote_literal(&about.is.text));
             push(about, Action::Describe, None, sql, out);
@@ -177,6 +201,32 @@ fn described(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
             );
             push(about, Action::Describe, None, sql, out);
         }
+    }
+}
+
+/// The schema `public` is there already, with a comment.
+fn uncomment_public(model: &Model, out: &mut Emitter<'_>) {
+    let has_comment = model
+        .access
+        .comments
+        .iter()
+        .any(|about| is_public(&about.target));
+    let is_schema =
+        |object: &&Object| object.definition == Definition::Schema && object.name == "public";
+    if let Some(public) = model
+        .objects
+        .iter()
+        .find(is_schema)
+        .filter(|_| !has_comment)
+    {
+        let sql = "COMMENT ON SCHEMA \"public\" IS NULL".to_owned();
+        out.push(
+            Section::Access,
+            Place::InTurn,
+            Action::Describe,
+            public,
+            sql,
+        );
     }
 }
 
@@ -199,6 +249,6 @@ fn default_acl(object: &Object, default: &DefaultAcl, out: &mut Emitter<'_>) {
             "ALTER DEFAULT PRIVILEGES FOR ROLE {role}{schema} {}",
             change.sql
         );
-        out.act(Action::Grant, Section::Access, object, sql);
+        out.push(Section::Access, Place::InTurn, Action::Grant, object, sql);
     }
 }

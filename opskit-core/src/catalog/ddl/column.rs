@@ -30,7 +30,7 @@ pub(super) fn constraints(column: &Column, default: Option<&ColumnDefault>) -> S
     sql
 }
 
-fn default_clause(default: &ColumnDefault) -> String {
+pub(super) fn default_clause(default: &ColumnDefault) -> String {
     let expression = &default.expression;
     match default.generated {
         None => format!(" DEFAULT {expression}"),
@@ -83,7 +83,7 @@ pub(super) fn settings(column: &Column) -> Vec<String> {
         actions.push(format!("ALTER COLUMN {name} SET STATISTICS {target}"));
     }
     if !column.options.is_empty() {
-        let options = options::list(&column.options);
+        let options = options::assignments("", &column.options).join(", ");
         actions.push(format!("ALTER COLUMN {name} SET ({options})"));
     }
     actions

@@ -1,10 +1,15 @@
 //! Foreign-data wrappers, servers, user mappings and foreign tables.
 
+use super::column::default_clause;
+use super::constraint::clause;
+use super::inheritance::attach;
 use super::options::{foreign, pair, qualified};
+use super::table::defaults;
 use super::view::column_settings;
 use super::{Emitter, Section};
 use crate::catalog::model::{
-    ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Object, UserMapping,
+    ColumnDefault, Constraint, Definition, ForeignColumn, ForeignDataWrapper, ForeignServer,
+    ForeignTable, Object, UserMapping,
 };
 use crate::name::{quote_ident, quote_literal};
 
@@ -50,7 +55,16 @@ pub(super) fn create_table(object: &Object, table: &ForeignTable, out: &mut Emit
     let name = qualified(object.schema.as_deref(), &object.name);
     // A partition has its columns from its parent, but is made apart and attached: their order may differ.
     let own = |column: &&ForeignColumn| column.local || table.partition.is_some();
-    let mut parts: Vec<String> = table.columns.iter().filter(own).map(column).collect();
+    let defaults = defaults(out);
+    let line = |it: &ForeignColumn| column(it, defaults.get(it.name.as_str()).copied());
+    let mut parts: Vec<String> = table.columns.iter().filter(own).map(line).collect();
+    for part in out.parts() {
+        if let Definition::Constraint(Constraint::Check(check)) = &part.definition
+            && (check.local || table.partition.is_some())
+        {
+            parts.push(clause(part, &check.definition));
+        }
+    }
     parts.extend(
         table
             .constraints
@@ -70,10 +84,9 @@ pub(super) fn create_table(object: &Object, table: &ForeignTable, out: &mut Emit
     );
     out.create(Section::PreData, object, sql);
     for inherited in table.columns.iter().filter(|column| !own(column)) {
-        let options = foreign(&inherited.options);
-        if !options.is_empty() {
-            let column = quote_ident(&inherited.name);
-            let sql = format!("ALTER FOREIGN TABLE {name} ALTER COLUMN {column}{options}");
+        let default = defaults.get(inherited.name.as_str()).copied();
+        for action in additions(inherited, default) {
+            let sql = format!("ALTER FOREIGN TABLE {name} {action}");
             out.create(Section::PreData, object, sql);
         }
     }
@@ -81,16 +94,31 @@ pub(super) fn create_table(object: &Object, table: &ForeignTable, out: &mut Emit
         out.create(Section::PreData, object, sql);
     }
     if let Some(partition) = &table.partition {
-        let parent = pair(&partition.parent);
-        let sql = format!(
-            "ALTER TABLE ONLY {parent} ATTACH PARTITION {name} {}",
-            partition.bound
-        );
-        out.create(Section::PreData, object, sql);
+        attach(object, partition, out);
     }
 }
 
-fn column(column: &ForeignColumn) -> String {
+/// What an inherited column has of its own.
+fn additions(column: &ForeignColumn, default: Option<&ColumnDefault>) -> Vec<String> {
+    let name = quote_ident(&column.name);
+    let mut actions = Vec::new();
+    let options = foreign(&column.options);
+    if !options.is_empty() {
+        actions.push(format!("ALTER COLUMN {name}{options}"));
+    }
+    if let Some(default) = default.filter(|default| default.generated.is_none()) {
+        actions.push(format!(
+            "ALTER COLUMN {name} SET DEFAULT {}",
+            default.expression
+        ));
+    }
+    if column.not_null {
+        actions.push(format!("ALTER COLUMN {name} SET NOT NULL"));
+    }
+    actions
+}
+
+fn column(column: &ForeignColumn, default: Option<&ColumnDefault>) -> String {
     let mut sql = format!(
         "{} {}{}",
         quote_ident(&column.name),
@@ -100,8 +128,8 @@ fn column(column: &ForeignColumn) -> String {
     if let Some(collation) = &column.collation {
         sql.push_str(&format!(" COLLATE {}", pair(collation)));
     }
-    if let Some(expression) = &column.generated {
-        sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) STORED"));
+    if let Some(default) = default {
+        sql.push_str(&default_clause(default));
     }
     if column.not_null {
         sql.push_str(" NOT NULL");

@@ -7,21 +7,33 @@
 
 mod access;
 mod acl;
+mod cast;
+mod collation;
 mod column;
 mod constraint;
+mod data_type;
 mod default;
+mod domain;
+mod extension;
 mod foreign;
 mod index;
 mod inheritance;
+mod language;
+mod operator;
 mod options;
+mod parameters;
 mod policy;
 mod publication;
+mod routine;
 mod schema;
 mod sequence;
 mod statistics;
 mod table;
+mod text_search;
 mod trigger;
 mod view;
+
+pub(crate) use acl::{On, changes};
 
 use super::address::Address;
 use super::model::{Definition, Model, Object};
@@ -58,6 +70,11 @@ pub enum Action {
     Owner,
     /// Grants and revokes.
     Grant,
+    /// Grants and revokes on what the user did not make: the server's objects and those of extensions.
+    /// A backup that nobody vouches for could open the server's files with it.
+    GrantOnForeign,
+    /// Sets a setting of a role or a database.
+    Configure,
     /// Comments and security labels.
     Describe,
 }
@@ -174,7 +191,7 @@ impl Script {
     /// # Errors
     /// Of kind `Damaged` when objects need each other in a circle that cannot be broken.
     pub fn of(model: &Model, options: &DdlOptions) -> Result<Self> {
-        let mut out = Emitter::new(options);
+        let mut out = Emitter::new(options, model.server_version);
         for step in order(model)? {
             out.begin(&step);
             create(step.object, &mut out);
@@ -206,6 +223,7 @@ pub(crate) enum Place {
 pub(crate) struct Emitter<'a> {
     /// The options.
     pub(crate) options: &'a DdlOptions,
+    source_version: u32,
     statements: Vec<(Section, Place, Statement)>,
     refused: Vec<Refusal>,
     explained: BTreeSet<Address>,
@@ -215,9 +233,10 @@ pub(crate) struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    fn new(options: &'a DdlOptions) -> Self {
+    fn new(options: &'a DdlOptions, source_version: u32) -> Self {
         Self {
             options,
+            source_version,
             statements: Vec::new(),
             refused: Vec::new(),
             explained: BTreeSet::new(),
@@ -233,6 +252,11 @@ impl<'a> Emitter<'a> {
         self.parts.clone_from(&step.parts);
     }
 
+    /// Whether the statements are for a server of the major version that the model was read from.
+    pub(crate) fn is_same_major(&self) -> bool {
+        self.options.target_version / 10_000 == self.source_version / 10_000
+    }
+
     /// In how many steps the object is made, and which this is.
     pub(crate) fn form(&self) -> Form {
         self.form
@@ -245,12 +269,7 @@ impl<'a> Emitter<'a> {
 
     /// Adds a statement that makes `object`.
     pub(crate) fn create(&mut self, section: Section, object: &Object, sql: String) {
-        self.act(Action::Create, section, object, sql);
-    }
-
-    /// Adds a statement that does something to `object` when it is its turn.
-    pub(crate) fn act(&mut self, action: Action, section: Section, object: &Object, sql: String) {
-        self.push(section, Place::InTurn, action, object, sql);
+        self.push(section, Place::InTurn, Action::Create, object, sql);
     }
 
     /// Adds a statement. One that makes something does so not before what it needs is there, which
@@ -275,6 +294,16 @@ impl<'a> Emitter<'a> {
         self.given(object);
     }
 
+    /// Adds a statement about something that others make, unless they do not.
+    pub(crate) fn say(&mut self, statement: Statement) {
+        let is_about = |refusal: &Refusal| refusal.about == statement.about;
+        if self.refused.iter().any(is_about) {
+            return;
+        }
+        self.statements
+            .push((statement.section, Place::InTurn, statement));
+    }
+
     /// The object and what is made within it is there without a statement of its own.
     pub(crate) fn given(&mut self, object: &Object) {
         self.explained.insert(object.address);
@@ -289,12 +318,6 @@ impl<'a> Emitter<'a> {
             object: object.describe(),
             reason: reason.into(),
         });
-    }
-
-    /// Adds a statement about something that is there already.
-    pub(crate) fn add(&mut self, statement: Statement) {
-        self.statements
-            .push((statement.section, Place::InTurn, statement));
     }
 
     fn finish(mut self, model: &Model) -> Script {
@@ -317,15 +340,8 @@ impl<'a> Emitter<'a> {
 fn create(object: &Object, out: &mut Emitter<'_>) {
     match &object.definition {
         Definition::Schema => schema::create(object, out),
-        Definition::Table(table) => table::create(object, table, out),
-        Definition::Sequence(sequence) => sequence::create(object, sequence, out),
-        Definition::Default(default) => default::create(object, default, out),
-        Definition::Constraint(constraint) => constraint::create(object, constraint, out),
-        Definition::Index(index) => index::create(object, index, out),
-        Definition::Statistics(statistics) => statistics::create(object, statistics, out),
         Definition::View(view) => view::create(object, view, out),
         Definition::MaterializedView(view) => view::create_materialized(object, view, out),
-        Definition::ViewDefault(default) => view::create_default(object, default, out),
         Definition::Trigger(trigger) => trigger::create(object, trigger, out),
         Definition::Rule(rule) => trigger::create_rule(object, rule, out),
         Definition::Policy(policy) => policy::create(object, policy, out),
@@ -342,8 +358,34 @@ fn create(object: &Object, out: &mut Emitter<'_>) {
                 out.create(Section::PreData, object, sql);
             }
         }
-        // Made at the very end, or not at all.
-        Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {}
+        Definition::Subscription(_) => out.refuse(
+            object,
+            "subscriptions are not carried: a copy would take changes in place of the original",
+        ),
+        // Made at the very end.
+        Definition::EventTrigger(_) | Definition::DefaultAcl(_) => {}
+        Definition::Table(table) => table::create(object, table, out),
+        Definition::Sequence(sequence) => sequence::create(object, sequence, out),
+        Definition::Default(default) => default::create(object, default, out),
+        Definition::Constraint(constraint) => constraint::create(object, constraint, out),
+        Definition::Index(index) => index::create(object, index, out),
+        Definition::Statistics(statistics) => statistics::create(object, statistics, out),
+        Definition::Extension(it) => extension::create(object, it, out),
+        Definition::Type(it) => data_type::create(object, it, out),
+        Definition::Domain(it) => domain::create(object, it, out),
+        Definition::DomainConstraint(it) => domain::constrain(object, it, out),
+        Definition::Collation(it) => collation::create(object, it, out),
+        Definition::Function(it) => routine::create(object, it, out),
+        Definition::Aggregate(it) => routine::create_aggregate(object, it, out),
+        Definition::Operator(it) => operator::create(object, it, out),
+        Definition::OperatorFamily(it) => operator::create_family(object, it, out),
+        Definition::OperatorClass(it) => operator::create_class(object, it, out),
+        Definition::Cast(it) => cast::create(object, it, out),
+        Definition::Conversion(it) => cast::create_conversion(object, it, out),
+        Definition::Language(it) => language::create(object, it, out),
+        Definition::Transform(it) => language::create_transform(object, it, out),
+        Definition::TextSearch(it) => text_search::create(object, it, out),
+        Definition::AccessMethod(it) => language::create_access_method(object, it, out),
     }
 }
 

@@ -16,23 +16,24 @@ pub(super) fn pair((schema, name): &(String, String)) -> String {
     qualified(Some(schema), name)
 }
 
-/// ` WITH (…)` of `name=value` pairs, or nothing. A prefix such as `toast.` is a word of its own.
+/// The options as SQL, `"name" = 'value'` with commas between. Their names are preceded by `namespace`,
+/// which ends in a dot or is empty.
+pub(super) fn assignments(namespace: &str, options: &[String]) -> Vec<String> {
+    options
+        .iter()
+        .map(|option| {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            format!("{namespace}{}={}", quote_ident(name), quote_literal(value))
+        })
+        .collect()
+}
+
+/// ` WITH (…)` of `name=value` pairs, or nothing.
 pub(super) fn with(options: &[String]) -> String {
     match options {
         [] => String::new(),
-        options => format!(" WITH ({})", list(options)),
+        options => format!(" WITH ({})", assignments("", options).join(", ")),
     }
-}
-
-/// `name = 'value', …` of `name=value` pairs.
-pub(super) fn list(options: &[String]) -> String {
-    let one = |option: &String| {
-        let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        let name: Vec<String> = name.splitn(2, '.').map(quote_ident).collect();
-        format!("{} = {}", name.join("."), quote_literal(value))
-    };
-    let all: Vec<String> = options.iter().map(one).collect();
-    all.join(", ")
 }
 
 /// ` OPTIONS (…)`, or nothing; those whose values are unknown are left out.

@@ -1,10 +1,8 @@
 //! Views and materialised views.
 
-use super::options::{list, pair, qualified, with};
-use super::{Action, Emitter, Section};
-use crate::catalog::model::{
-    ColumnSettings, MaterializedView, Object, View, ViewColumn, ViewDefault,
-};
+use super::options::{assignments, pair, qualified, with};
+use super::{Action, Emitter, Place, Section};
+use crate::catalog::model::{ColumnSettings, MaterializedView, Object, View, ViewColumn};
 use crate::catalog::order::Form;
 use crate::name::quote_ident;
 
@@ -52,9 +50,15 @@ pub(super) fn create_materialized(object: &Object, view: &MaterializedView, out:
         Some(method) => format!(" USING {}", quote_ident(method)),
         None => String::new(),
     };
+    let mut options = assignments("", &view.options);
+    options.extend(assignments("toast.", &view.toast_options));
+    let with = if options.is_empty() {
+        String::new()
+    } else {
+        format!(" WITH ({})", options.join(", "))
+    };
     let sql = format!(
-        "CREATE MATERIALIZED VIEW {name}{using}{} AS {} WITH NO DATA",
-        with(&view.options),
+        "CREATE MATERIALIZED VIEW {name}{using}{with} AS {} WITH NO DATA",
         view.query
     );
     out.create(Section::PreData, object, sql);
@@ -63,7 +67,13 @@ pub(super) fn create_materialized(object: &Object, view: &MaterializedView, out:
     }
     if view.populated {
         let sql = format!("REFRESH MATERIALIZED VIEW {name}");
-        out.act(Action::Populate, Section::PostData, object, sql);
+        out.push(
+            Section::PostData,
+            Place::Last,
+            Action::Populate,
+            object,
+            sql,
+        );
     }
 }
 
@@ -87,18 +97,8 @@ pub(super) fn column_settings(name: &str, columns: &[ColumnSettings]) -> Vec<Str
             alter(format!("COMPRESSION {compression}"));
         }
         if !column.options.is_empty() {
-            alter(format!("({})", list(&column.options)));
+            alter(format!("({})", assignments("", &column.options).join(", ")));
         }
     }
     all
-}
-
-pub(super) fn create_default(object: &Object, default: &ViewDefault, out: &mut Emitter<'_>) {
-    let sql = format!(
-        "ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}",
-        qualified(object.schema.as_deref(), &default.relation),
-        quote_ident(&object.name),
-        default.expression
-    );
-    out.create(Section::PreData, object, sql);
 }

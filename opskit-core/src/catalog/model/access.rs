@@ -158,8 +158,9 @@ pub(super) fn readings(cx: &ReadContext<'_>) -> Vec<AccessReading> {
 }
 
 impl Access {
-    /// Leaves out what is about objects that others should have read into the model, and did not.
-    pub(super) fn retain(&mut self, in_model: impl Fn(Address) -> bool) {
+    /// Leaves out what is about objects that others should have read into the model, and did not; and
+    /// gives the rest an order that does not depend on addresses.
+    pub(super) fn settle(&mut self, in_model: impl Fn(Address) -> bool) {
         self.owners.retain(|about| in_model(about.address));
         // On a platform's table only those of the user's are in the model.
         let known = |address: Address| {
@@ -167,7 +168,16 @@ impl Access {
         };
         self.comments.retain(|about| known(about.address));
         self.labels.retain(|about| known(about.address));
+        sort(&mut self.owners);
+        sort(&mut self.privileges);
+        sort(&mut self.comments);
+        sort(&mut self.labels);
+        sort(&mut self.row_security);
     }
+}
+
+fn sort<T>(list: &mut [About<T>]) {
+    list.sort_by(|one, other| one.target.cmp(&other.target));
 }
 
 /// The selected columns for the object `s.classid, s.objid, s.objsubid`, but for the last.

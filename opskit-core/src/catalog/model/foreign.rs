@@ -4,8 +4,9 @@
 //! secret, are read by name only: their values never leave the server.
 
 use super::read::{ReadContext, Reading, not_of_extension};
+use super::table::partition_json;
 use super::view::{ColumnSettings, column_settings};
-use super::{CatalogId, Definition};
+use super::{CatalogId, Definition, Partition};
 use crate::name::quote_literal;
 use serde::{Deserialize, Serialize};
 
@@ -71,19 +72,9 @@ pub struct ForeignTable {
     /// The tables it inherits from, as schema and name. None for partitions.
     pub parents: Vec<(String, String)>,
     /// What it is a partition of.
-    pub partition: Option<PartitionOf>,
-    /// Constraints that it must have been born with, by name: those that it shares with the table it is
-    /// a partition of, and from 18 on NOT NULL.
+    pub partition: Option<Partition>,
+    /// NOT NULL constraints by name, from 18 on.
     pub constraints: Vec<(String, String)>,
-}
-
-/// Where a partition belongs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PartitionOf {
-    /// The parent, as schema and name.
-    pub parent: (String, String),
-    /// `FOR VALUES …` or `DEFAULT`.
-    pub bound: String,
 }
 
 /// A column of a foreign table.
@@ -97,8 +88,6 @@ pub struct ForeignColumn {
     pub collation: Option<(String, String)>,
     /// `NOT NULL`, where that is not a constraint of its own.
     pub not_null: bool,
-    /// The expression of a generated column.
-    pub generated: Option<String>,
     /// Whether the table itself has it, and not only a parent.
     pub local: bool,
     /// Its options.
@@ -206,12 +195,10 @@ fn tables(cx: &ReadContext<'_>) -> Reading {
            'constraints', coalesce((select pg_catalog.json_agg(pg_catalog.json_build_array( \
                k.conname, pg_catalog.pg_get_constraintdef(k.oid)) order by k.conname) \
              from pg_catalog.pg_constraint k where k.conrelid = c.oid \
-             and (k.contype = 'n' or k.contype = 'c' and not k.conislocal) \
+             and k.contype = 'n' \
              and (k.conislocal or c.relispartition)), '[]'), \
            'parents', case when c.relispartition then '[]' else {parents} end, \
-           'partition', case when c.relispartition then pg_catalog.json_build_object( \
-              'parent', ({parents})->0, \
-              'bound', pg_catalog.pg_get_expr(c.relpartbound, c.oid)) end) \
+           'partition', {partition}) \
          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          join pg_catalog.pg_foreign_table f on f.ftrelid = c.oid \
          join pg_catalog.pg_foreign_server s on s.oid = f.ftserver \
@@ -219,6 +206,7 @@ fn tables(cx: &ReadContext<'_>) -> Reading {
         options = options("f.ftoptions"),
         columns = columns(cx),
         settings = column_settings(cx),
+        partition = partition_json("c"),
         parents = "coalesce((select pg_catalog.json_agg(pg_catalog.json_build_array(pn.nspname, p.relname) \
              order by i.inhseqno) from pg_catalog.pg_inherits i \
              join pg_catalog.pg_class p on p.oid = i.inhparent \
@@ -247,9 +235,6 @@ fn columns(cx: &ReadContext<'_>) -> String {
                          join pg_catalog.pg_type t on t.oid = a.atttypid \
                          where co.oid = a.attcollation and a.attcollation <> t.typcollation), \
            'not_null', {not_null}, \
-           'generated', (select pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
-                         from pg_catalog.pg_attrdef d where a.attgenerated <> '' \
-                         and d.adrelid = a.attrelid and d.adnum = a.attnum), \
            'local', a.attislocal, 'options', {options}) order by a.attnum) \
          from pg_catalog.pg_attribute a \
          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]')",

@@ -3,10 +3,11 @@
 use super::access::{self, Access, AccessReading};
 use super::links::{Owners, needs_sql, parts_sql};
 use super::target::Target;
-use super::{
-    Definition, MODEL_VERSION, Model, Object, constraint, default, default_acl, foreign, index,
-    large_object, policy, publication, schema, sequence, statistics, table, trigger, view,
-};
+use super::{Definition, MODEL_VERSION, Model, Object};
+use super::{aggregate, cast, collation, conversion, data_type, domain, extension, function};
+use super::{constraint, default, index, schema, sequence, statistics, table};
+use super::{default_acl, foreign, large_object, policy, publication, trigger, view};
+use super::{language, operator, operator_class, text_search};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::scope::Scope;
 use crate::catalog::{TextRow, number, text};
@@ -59,6 +60,39 @@ pub(crate) struct Reading {
     pub(crate) definition: fn(&str) -> serde_json::Result<Definition>,
 }
 
+/// The queries for all classes.
+fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
+    let mut readings = vec![
+        schema::reading(cx),
+        table::reading(cx),
+        sequence::reading(cx),
+        default::reading(cx),
+        constraint::reading(cx),
+        index::reading(cx),
+        statistics::reading(cx),
+        extension::reading(cx),
+        collation::reading(cx),
+        function::reading(cx),
+        aggregate::reading(cx),
+        operator::reading(cx),
+        cast::reading(cx),
+        conversion::reading(cx),
+        policy::reading(cx),
+        large_object::reading(cx),
+        default_acl::reading(cx),
+    ];
+    readings.extend(view::readings(cx));
+    readings.extend(trigger::readings(cx));
+    readings.extend(publication::readings(cx));
+    readings.extend(foreign::readings(cx));
+    readings.extend(data_type::readings(cx));
+    readings.extend(domain::readings(cx));
+    readings.extend(operator_class::readings(cx));
+    readings.extend(language::readings(cx));
+    readings.extend(text_search::readings(cx));
+    readings
+}
+
 /// The queries of the model, and the fold of their answers.
 #[derive(Debug)]
 pub(crate) struct ModelReader {
@@ -86,33 +120,45 @@ impl ModelReader {
 
     /// The queries, each with what it reads, for errors: "the tables".
     pub(crate) fn queries(&self) -> Vec<(&'static str, String)> {
-        let objects = self.readings.iter().map(|r| (r.what, r.sql.clone()));
-        let access = self.access_readings.iter().map(|r| (r.what, r.sql.clone()));
+        let classes = self.readings.iter().map(|r| (r.what, r.sql.clone()));
         let links = [
             ("the parts of objects", parts_sql(self.server_version)),
             ("the dependencies", needs_sql()),
         ];
-        objects.chain(access).chain(links).collect()
+        let access = self.access_readings.iter().map(|r| (r.what, r.sql.clone()));
+        classes.chain(links).chain(access).collect()
     }
 
     /// Takes the answer to the query `at`.
     pub(crate) fn take(&mut self, at: usize, rows: Vec<TextRow>) -> Result<()> {
-        let (objects, access) = (self.readings.len(), self.access_readings.len());
-        if let Some(reading) = self.readings.get(at) {
-            for row in &rows {
-                self.objects.push(reading.object(row)?);
-            }
-        } else if let Some(reading) = self.access_readings.get(at - objects) {
-            take_access(&mut self.access, reading, &rows)?;
-        } else {
-            match at - objects - access {
+        let Some(reading) = self.readings.get(at) else {
+            match at - self.readings.len() {
                 0 => self.parts = rows,
                 1 => self.needs = rows,
-                _ => {
-                    let what = "an answer to no query of the model";
-                    return Err(Error::new(ErrorKind::Internal, what));
-                }
+                other => return self.take_access(other - 2, &rows),
             }
+            return Ok(());
+        };
+        for row in &rows {
+            self.objects.push(reading.object(row)?);
+        }
+        Ok(())
+    }
+
+    fn take_access(&mut self, at: usize, rows: &[TextRow]) -> Result<()> {
+        let reading = self
+            .access_readings
+            .get(at)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "an answer to no query of the model"))?;
+        let wrong = |source| not_understood(reading.what, source);
+        for row in rows {
+            let address = Address::new(CatalogId(number(row, 0)?), number(row, 1)?);
+            let target = Target {
+                kind: text(row, 2)?.to_owned(),
+                names: serde_json::from_str(text(row, 3)?).map_err(wrong)?,
+                args: serde_json::from_str(text(row, 4)?).map_err(wrong)?,
+            };
+            (reading.take)(&mut self.access, address, target, text(row, 5)?).map_err(wrong)?;
         }
         Ok(())
     }
@@ -123,12 +169,12 @@ impl ModelReader {
     /// Of kind `Internal` when an answer has another form than was asked for.
     pub(crate) fn finish(mut self) -> Result<Model> {
         self.objects.sort_by_key(|object| object.address);
-        let owners = Owners::of(&self.objects, &self.parts)?;
         let objects = &self.objects;
-        self.access.retain(|address| {
+        self.access.settle(|address| {
             let at = objects.binary_search_by_key(&address, |object| object.address);
             at.is_ok()
         });
+        let owners = Owners::of(&self.objects, &self.parts)?;
         Ok(Model {
             version: MODEL_VERSION,
             server_version: self.server_version,
@@ -152,41 +198,6 @@ impl Reading {
             definition,
         })
     }
-}
-
-/// The queries for objects, class by class.
-fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
-    let mut all = vec![
-        schema::reading(cx),
-        table::reading(cx),
-        sequence::reading(cx),
-        default::reading(cx),
-        constraint::reading(cx),
-        index::reading(cx),
-        statistics::reading(cx),
-        policy::reading(cx),
-        large_object::reading(cx),
-        default_acl::reading(cx),
-    ];
-    all.extend(view::readings(cx));
-    all.extend(trigger::readings(cx));
-    all.extend(publication::readings(cx));
-    all.extend(foreign::readings(cx));
-    all
-}
-
-fn take_access(access: &mut Access, reading: &AccessReading, rows: &[TextRow]) -> Result<()> {
-    let wrong = |source| not_understood(reading.what, source);
-    for row in rows {
-        let address = Address::new(CatalogId(number(row, 0)?), number(row, 1)?);
-        let target = Target {
-            kind: text(row, 2)?.to_owned(),
-            names: serde_json::from_str(text(row, 3)?).map_err(wrong)?,
-            args: serde_json::from_str(text(row, 4)?).map_err(wrong)?,
-        };
-        (reading.take)(access, address, target, text(row, 5)?).map_err(wrong)?;
-    }
-    Ok(())
 }
 
 fn not_understood(what: &str, source: serde_json::Error) -> Error {

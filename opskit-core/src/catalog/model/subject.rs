@@ -109,12 +109,9 @@ impl Subject {
         let own = not_of_extension(self.catalog, "o.oid");
         match (&self.home, condition) {
             (Home::Schema(_), Condition::Granted) => {
-                format!(
-                    "({} or n.nspname in ('pg_catalog', 'information_schema'))",
-                    cx.in_scope("n")
-                )
+                format!("({} or n.nspname = 'pg_catalog')", cx.in_scope("n"))
             }
-            (Home::Owner, Condition::Granted) => {
+            (Home::Owner | Home::Maker, Condition::Granted) => {
                 cx.scope.owner_condition(self.owner.unwrap_or("0"))
             }
             (Home::Schema(_), _) => format!("{} and {own}", cx.in_scope("n")),
@@ -189,7 +186,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
         .owned(OWN_TYPE)
         .acl("o.typacl", "'T'")
         .names("array[n.nspname::pg_catalog.text, o.typname::pg_catalog.text]"),
-    subject(CatalogId::LANGUAGE, "pg_language o", Home::Owner)
+    subject(CatalogId::LANGUAGE, "pg_language o", Home::Maker)
         .owner("o.lanowner")
         .acl("o.lanacl", "'l'"),
     subject(

@@ -1,4 +1,4 @@
-//! Views and materialised views, and defaults of columns that are no table's.
+//! Views and materialised views.
 
 use super::read::{ReadContext, Reading, not_of_extension};
 use super::{CatalogId, Definition};
@@ -32,8 +32,10 @@ pub struct ViewColumn {
 pub struct MaterializedView {
     /// The query, without a semicolon.
     pub query: String,
-    /// Storage parameters, `name=value`; those of its TOAST table begin with `toast.`.
+    /// Storage parameters, `name=value`.
     pub options: Vec<String>,
+    /// Storage parameters of its TOAST table.
+    pub toast_options: Vec<String>,
     /// Its access method, when it is not `heap`.
     pub access_method: Option<String>,
     /// Whether it holds rows.
@@ -57,18 +59,9 @@ pub struct ColumnSettings {
     pub options: Vec<String>,
 }
 
-/// The default of a column of a view, which inserts through it use, or of a foreign table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ViewDefault {
-    /// The view or foreign table, in the schema of the object.
-    pub relation: String,
-    /// The expression.
-    pub expression: String,
-}
-
-/// The queries for views, materialised views and defaults.
+/// The queries for views and materialised views.
 pub(super) fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
-    vec![views(cx), materialized(cx), defaults(cx)]
+    vec![views(cx), materialized(cx)]
 }
 
 fn views(cx: &ReadContext<'_>) -> Reading {
@@ -106,14 +99,15 @@ fn materialized(cx: &ReadContext<'_>) -> Reading {
         "select c.oid, n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), \
          pg_catalog.json_build_object( \
            'query', pg_catalog.rtrim(pg_catalog.pg_get_viewdef(c.oid), ';'), \
-           'options', {options}, \
+           'options', coalesce(c.reloptions, '{{}}'), \
+           'toast_options', coalesce((select toast.reloptions from pg_catalog.pg_class toast \
+                                      where toast.oid = c.reltoastrelid), '{{}}'), \
            'access_method', (select am.amname from pg_catalog.pg_am am \
                              where am.oid = c.relam and am.amname <> 'heap'), \
            'populated', c.relispopulated, \
            'columns', {columns}) \
          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          where c.relkind = 'm' and {scope} and {own}",
-        options = relation_options(),
         columns = column_settings(cx),
         scope = cx.in_scope("n"),
         own = not_of_extension(CatalogId::CLASS, "c.oid"),
@@ -124,14 +118,6 @@ fn materialized(cx: &ReadContext<'_>) -> Reading {
         sql,
         definition: |json| Ok(Definition::MaterializedView(serde_json::from_str(json)?)),
     }
-}
-
-/// The options of the relation `c` and of its TOAST table, as one array.
-fn relation_options() -> &'static str {
-    "coalesce(c.reloptions, '{}') operator(pg_catalog.||) coalesce(( \
-       select pg_catalog.array_agg('toast.' operator(pg_catalog.||) o.o order by o.at) \
-       from pg_catalog.pg_class toast, pg_catalog.unnest(toast.reloptions) with ordinality o (o, at) \
-       where toast.oid = c.reltoastrelid), '{}')"
 }
 
 /// What was set for the columns of the relation `c`, as a JSON array of [`ColumnSettings`].
@@ -156,24 +142,4 @@ pub(super) fn column_settings(cx: &ReadContext<'_>) -> String {
              and (coalesce(a.attstattarget, -1) <> -1 or a.attstorage <> t.typstorage \
                   or a.attoptions is not null or {compression} is not null)) s), '[]')"
     )
-}
-
-fn defaults(cx: &ReadContext<'_>) -> Reading {
-    let sql = format!(
-        "select d.oid, n.nspname, a.attname, null::pg_catalog.text, \
-         pg_catalog.json_build_object('relation', c.relname, \
-           'expression', pg_catalog.pg_get_expr(d.adbin, d.adrelid)) \
-         from pg_catalog.pg_attrdef d join pg_catalog.pg_class c on c.oid = d.adrelid \
-         join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum \
-         where c.relkind in ('v', 'f') and a.attgenerated = '' and {} and {}",
-        cx.in_scope("n"),
-        not_of_extension(CatalogId::CLASS, "c.oid"),
-    );
-    Reading {
-        what: "the defaults of views and foreign tables",
-        catalog: CatalogId::DEFAULT,
-        sql,
-        definition: |json| Ok(Definition::ViewDefault(serde_json::from_str(json)?)),
-    }
 }

@@ -1,4 +1,4 @@
-//! What the model knows of and does not carry: secrets, and objects that must not come to life in a copy.
+//! What the model knows of and does not carry: secrets.
 
 use super::{Address, Definition, ForeignTable, Model, Object, Options};
 use serde::{Deserialize, Serialize};
@@ -39,9 +39,6 @@ impl Object {
                 None => Some("its options cannot be read by this role".to_owned()),
                 Some(names) => values_of(names),
             },
-            Definition::Subscription(_) => Some(
-                "subscriptions are not carried: set it up by hand where it is wanted".to_owned(),
-            ),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::catalog::address::Address;
 use crate::catalog::ddl::Section;
-use crate::catalog::model::{Constraint, Definition, Object};
+use crate::catalog::model::{Check, Constraint, Definition, Object, TypeDefinition};
 
 /// How an object may be made otherwise than in one step at its usual place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,8 @@ pub(super) enum Bend {
     Never,
     /// After the rows.
     Late,
-    /// After the rows, or in two steps: first the columns, then the query.
+    /// After the rows, or in two steps: a view first with its columns and then with its query, a type
+    /// first as a name and then with its functions.
     TwoSteps,
 }
 
@@ -77,48 +78,84 @@ impl Class {
     }
 }
 
-/// The classes, in the order in which they come where dependencies leave the choice.
+/// What the order must know about an object.
 pub(super) fn of(object: &Object) -> Class {
-    use Section::{PostData, PreData};
+    let (section, rank) = place(&object.definition);
+    let class = Class::new(section, rank);
     match &object.definition {
-        Definition::Schema => Class::new(PreData, 0),
-        Definition::Sequence(_) => Class::new(PreData, 60),
-        Definition::Table(_) => Class::new(PreData, 61).taking_parts(),
+        Definition::Type(TypeDefinition::Base(_) | TypeDefinition::Range(_))
+        | Definition::View(_) => class.bending(Bend::TwoSteps),
+        Definition::DomainConstraint(_)
+        | Definition::Function(_)
+        | Definition::Operator(_)
+        | Definition::Aggregate(_)
+        | Definition::Cast(_)
+        | Definition::MaterializedView(_) => class.bending(Bend::Late),
+        Definition::Table(_) | Definition::ForeignTable(_) => class.taking_parts(),
         Definition::Default(default) => {
             let apart = match default.generated {
                 None => Apart::Possible,
                 Some(_) => Apart::Impossible,
             };
-            Class::new(PreData, 65).within(default.relation, apart)
+            class.within(default.relation, apart)
         }
-        Definition::Constraint(Constraint::Check(check))
-            if check.validated && !check.validated_alone =>
-        {
-            Class::new(PreData, 66).within(check.relation, Apart::Possible)
+        Definition::Constraint(Constraint::Check(check)) if is_early(check) => {
+            class.within(check.relation, Apart::Possible)
         }
-        Definition::ForeignDataWrapper(_) => Class::new(PreData, 40),
-        Definition::ForeignServer(_) => Class::new(PreData, 41),
-        Definition::UserMapping(_) => Class::new(PreData, 42),
-        Definition::ForeignTable(_) => Class::new(PreData, 62),
-        Definition::View(_) => Class::new(PreData, 70).bending(Bend::TwoSteps),
-        Definition::MaterializedView(_) => Class::new(PreData, 71).bending(Bend::Late),
-        Definition::ViewDefault(_) => Class::new(PreData, 72).bending(Bend::Late),
-        Definition::LargeObject => Class::new(PreData, 80),
-        Definition::Rule(_) => Class::new(PostData, 30),
-        Definition::Trigger(_) => Class::new(PostData, 92),
-        Definition::Policy(_) => Class::new(PostData, 93),
-        Definition::Publication(_) => Class::new(PostData, 94),
-        Definition::PublicationTable(_) => Class::new(PostData, 95),
-        Definition::PublicationSchema(_) => Class::new(PostData, 96),
-        Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {
-            Class::new(Section::Access, 0)
-        }
-        Definition::Index(_) => Class::new(PostData, 10),
-        Definition::Constraint(Constraint::Key(_) | Constraint::Exclusion(_)) => {
-            Class::new(PostData, 11)
-        }
-        Definition::Constraint(Constraint::Check(_)) => Class::new(PostData, 12),
-        Definition::Statistics(_) => Class::new(PostData, 20),
-        Definition::Constraint(Constraint::Foreign(_)) => Class::new(PostData, 90),
+        _ => class,
+    }
+}
+
+/// Whether a check constraint can be made with its table.
+fn is_early(check: &Check) -> bool {
+    check.validated && !check.validated_alone
+}
+
+/// The section, and which class comes first within it where dependencies leave the choice.
+fn place(definition: &Definition) -> (Section, u8) {
+    use Section::{Access, PostData, PreData};
+    match definition {
+        Definition::Schema => (PreData, 0),
+        Definition::Extension(_) => (PreData, 1),
+        Definition::Collation(_) => (PreData, 10),
+        Definition::Language(_) => (PreData, 11),
+        Definition::Type(_) => (PreData, 12),
+        Definition::Domain(_) => (PreData, 13),
+        Definition::DomainConstraint(it) if it.validated => (PreData, 14),
+        Definition::DomainConstraint(_) => (PostData, 14),
+        Definition::Transform(_) => (PreData, 20),
+        Definition::Function(_) => (PreData, 21),
+        Definition::Operator(_) => (PreData, 22),
+        Definition::Aggregate(_) => (PreData, 23),
+        Definition::OperatorFamily(_) => (PreData, 24),
+        Definition::OperatorClass(_) => (PreData, 25),
+        Definition::Cast(_) => (PreData, 26),
+        Definition::Conversion(_) => (PreData, 27),
+        Definition::AccessMethod(_) => (PreData, 28),
+        Definition::TextSearch(_) => (PreData, 29),
+        Definition::ForeignDataWrapper(_) => (PreData, 50),
+        Definition::ForeignServer(_) => (PreData, 51),
+        Definition::UserMapping(_) => (PreData, 52),
+        Definition::Sequence(_) => (PreData, 60),
+        Definition::Table(_) => (PreData, 61),
+        Definition::ForeignTable(_) => (PreData, 62),
+        Definition::View(_) => (PreData, 63),
+        Definition::MaterializedView(_) => (PreData, 64),
+        Definition::Default(_) => (PreData, 65),
+        Definition::Constraint(Constraint::Check(check)) if is_early(check) => (PreData, 66),
+        Definition::LargeObject => (PreData, 80),
+        Definition::Index(_) => (PostData, 10),
+        Definition::Constraint(Constraint::Key(_) | Constraint::Exclusion(_)) => (PostData, 11),
+        Definition::Constraint(Constraint::Check(_)) => (PostData, 12),
+        Definition::Statistics(_) => (PostData, 20),
+        Definition::Rule(_) => (PostData, 30),
+        Definition::Trigger(_) => (PostData, 31),
+        Definition::Policy(_) => (PostData, 32),
+        Definition::Publication(_) => (PostData, 40),
+        Definition::PublicationTable(_) | Definition::PublicationSchema(_) => (PostData, 41),
+        Definition::Subscription(_) => (PostData, 42),
+        Definition::Constraint(Constraint::Foreign(_)) => (PostData, 90),
+        Definition::DefaultAcl(_) => (Access, 0),
+        Definition::EventTrigger(_) => (Access, 1),
     }
 }

@@ -1,6 +1,6 @@
 //! Owners, privileges, default privileges, comments.
 
-use super::{assert_carried_onto, major};
+use super::{assert_carried_with, major};
 use opskit_core::catalog::Scope;
 use opskit_core::catalog::ddl::{Action, DdlOptions, Grants, Owners, Script};
 use opskit_core::context::OpContext;
@@ -62,7 +62,7 @@ comment on index "i x" is 'i';
 comment on language sql is 'server''s own, and left alone';
 comment on language sql is null;
 "#;
-    assert_carried_onto(&[], &before, sql).await;
+    assert_carried_with(&[], &before, sql).await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ grant select on pg_catalog.pg_authid to "ROLE one";
 grant select (rolname) on pg_catalog.pg_authid to public;
 revoke select on information_schema.tables from public;
 "#;
-    assert_carried_onto(ROLES, &before, sql).await;
+    assert_carried_with(ROLES, &before, sql).await;
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn the_schema_public_as_somebody_left_it() {
         "grant usage on schema public to \"ROLE one\"; alter schema public owner to \"ROLE one\"",
         "drop schema public; create schema public",
     ] {
-        assert_carried_onto(&["ROLE one"], "", sql).await;
+        assert_carried_with(&["ROLE one"], "", sql).await;
     }
 }
 
@@ -127,7 +127,7 @@ alter default privileges for role "ROLE one" grant usage on schemas to public;
         "{sql}{}",
         if major(&db).await >= 18 { since_18 } else { "" }
     );
-    assert_carried_onto(ROLES, "create schema \"odd \"\"s\"", &sql).await;
+    assert_carried_with(ROLES, "create schema \"odd \"\"s\"", &sql).await;
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ create materialized view m as select 1 as a;
 alter materialized view m owner to "ROLE ""two";
 create publication p;
 "#;
-    let (source, _) = assert_carried_onto(ROLES, "", sql).await;
+    let (source, _) = assert_carried_with(ROLES, "", sql).await;
     let model = read_model(
         &OpContext::default(),
         &parse(&source.url()),
