@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 #![expect(clippy::print_stdout, reason = "tests tell what they saw and skipped")]
 
+mod backup;
 mod cli;
 mod exactness;
 mod facts;
@@ -11,6 +12,7 @@ mod fuzz_replay;
 mod house;
 mod memory;
 mod regressions;
+mod repository;
 mod roundtrip;
 mod scratch;
 mod sinks;
