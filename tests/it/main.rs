@@ -8,6 +8,7 @@ mod faults;
 mod fingerprints;
 mod fuzz_replay;
 mod house;
+mod load;
 mod memory;
 mod regressions;
 mod roundtrip;

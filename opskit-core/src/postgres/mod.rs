@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod export;
+pub mod load;
 mod session;
 pub mod url;
 pub mod wire;
