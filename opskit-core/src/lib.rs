@@ -2,7 +2,7 @@
 //!
 //! Read the modules in this order; each uses only what stands before it:
 //! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`pgtype`], [`catalog`],
-//! [`export`], [`sink`], [`postgres`], [`scratch`].
+//! [`export`], [`sink`], [`repository`], [`postgres`], [`scratch`].
 #![cfg_attr(
     test,
     expect(
@@ -20,6 +20,7 @@ pub mod export;
 pub mod name;
 pub mod pgtype;
 pub mod postgres;
+pub mod repository;
 pub mod scratch;
 pub mod secret;
 pub mod sink;

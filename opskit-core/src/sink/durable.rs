@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result, storage};
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 /// Large enough that a page of Parquet is one or two calls.
@@ -84,6 +84,25 @@ pub(super) fn exists(path: &Path) -> Error {
 }
 
 /// Sixteen hexadecimal digits that no other run has: the standard library seeds its hashers at random.
-pub(super) fn random_suffix() -> String {
+pub(crate) fn random_suffix() -> String {
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+}
+
+/// Writes a small file that appears whole under a name that nothing has, and waits until the disk has it.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.partial-{}", random_suffix()));
+    let written = write_draft(&draft, bytes, &name).and_then(|()| rename_new(&draft, path));
+    if written.is_err() {
+        // Nothing better can be done with it.
+        let _ = std::fs::remove_file(&draft);
+    }
+    written
+}
+
+fn write_draft(draft: &Path, bytes: &[u8], name: &str) -> Result<()> {
+    let mut file = create_file(draft)?;
+    file.write_all(bytes)
+        .map_err(|source| storage(format!("cannot write \"{name}\""), source))?;
+    sync_file(file, name)
 }

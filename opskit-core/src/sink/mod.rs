@@ -21,6 +21,8 @@ pub use file::{Existing, FileSink, StreamSink};
 pub use format::FileFormat;
 pub use null::NullSink;
 
+pub(crate) use durable::{random_suffix, write_new};
+
 /// The form in which a sink takes rows. It says so before the first part is read, because the
 /// server is asked for nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,129 @@
+//! The name of a backup: when it was started, and something that no other has.
+
+use crate::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::str::FromStr;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// The identity of a backup. Later ones sort after earlier ones.
+///
+/// ```
+/// use opskit_core::repository::BackupId;
+/// let id: BackupId = "20261121T013000Z-7f3a9c2e".parse()?;
+/// assert_eq!(id.to_string(), "20261121T013000Z-7f3a9c2e");
+/// assert!("../../etc".parse::<BackupId>().is_err());
+/// # Ok::<(), opskit_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct BackupId(String);
+
+impl BackupId {
+    /// A new one for a backup that starts `now`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] for a time that has no year of four digits.
+    pub fn new(now: OffsetDateTime) -> Result<Self> {
+        let random = RandomState::new().hash_one(std::process::id()) as u32;
+        Ok(Self(format!("{}-{random:08x}", stamp(now)?)))
+    }
+
+    /// The name as it stands in paths.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A time as names carry it: `20261121T013000Z`.
+pub(super) fn stamp(at: OffsetDateTime) -> Result<String> {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let at = at.to_offset(time::UtcOffset::UTC);
+    at.format(format).map_err(|source| {
+        Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
+    })
+}
+
+/// Whether a text has the form of a [`stamp`].
+pub(super) fn is_stamp(text: &str) -> bool {
+    let mut bytes = text.bytes().enumerate();
+    text.len() == 16
+        && bytes.all(|(at, byte)| match at {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+impl fmt::Display for BackupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for BackupId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let whole = text.split_once('-').is_some_and(|(time, random)| {
+            is_stamp(time) && random.len() == 8 && random.bytes().all(is_digit)
+        });
+        if whole {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(
+            Error::new(ErrorKind::InvalidInput, format!("{text:?} is no backup"))
+                .with_hint("Backups are named like 20261121T013000Z-7f3a9c2e, or latest."),
+        )
+    }
+}
+
+impl TryFrom<String> for BackupId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<BackupId> for String {
+    fn from(id: BackupId) -> Self {
+        id.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn later_backups_sort_after_earlier_ones() {
+        let id = |at| BackupId::new(at).unwrap();
+        let (first, second) = (
+            id(datetime!(2026-11-21 01:30:00 UTC)),
+            id(datetime!(2026-11-21 02:30:01 +1)),
+        );
+        assert!(first < second, "{first} {second}");
+        assert_eq!(first.to_string().parse::<BackupId>().unwrap(), first);
+    }
+
+    #[test]
+    fn nothing_else_is_a_backup() {
+        for text in [
+            "",
+            "latest",
+            "20261121T013000Z",
+            "20261121T013000Z-7F3A9C2E",
+            "20261121T013000Z-7f3a9c2e/",
+            "20261121T013000Z-7f3a9c2",
+            "2026112aT013000Z-7f3a9c2e",
+        ] {
+            assert!(text.parse::<BackupId>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A repository: a place that keeps backups, laid out by us. Here it is a local directory.
+
+mod contents;
+mod id;
+mod layout;
+mod manifest;
+mod reader;
+
+pub use contents::{
+    CONTENTS_VERSION, Contents, DataFormat, Excluded, GitState, Holds, Marker, MigrationState,
+    PartEntry, SequenceEntry, Source, TableEntry,
+};
+pub use id::BackupId;
+pub use layout::{FACTS, MODEL, POST_DATA, PRE_DATA};
+pub use manifest::{BackupType, MANIFEST_VERSION, Manifest};
+pub use reader::BackupReader;
+
+use crate::error::{Error, ErrorKind, Result, storage};
+use crate::name::hex;
+use layout::{BACKUPS, HEADER, Root};
+use manifest::{check_version, parse_json};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+
+/// The version of the layout.
+pub const REPOSITORY_VERSION: u32 = 1;
+/// The largest header that is read.
+const HEADER_BYTES_MAX: u64 = 64 << 10;
+
+/// What stands at the top of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    id: String,
+}
+
+/// A directory of backups.
+///
+/// It reads and writes files, so async code calls it on a thread that may block.
+///
+/// ```
+/// use opskit_core::repository::Repository;
+/// let place = tempfile::tempdir().unwrap();
+/// let repository = Repository::create(place.path().join("backups"))?;
+/// assert_eq!(repository.backups()?, []);
+/// assert_eq!(Repository::open(repository.path())?.id(), repository.id());
+/// # Ok::<(), opskit_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Repository {
+    path: PathBuf,
+    root: Root,
+    header: Header,
+}
+
+impl Repository {
+    /// Opens the repository in a directory; makes it where there is none yet.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; of kind `Storage` when the directory holds other things, or cannot be made.
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        if !path.join(HEADER).exists() {
+            make(&path)?;
+        }
+        Self::open(path)
+    }
+
+    /// Opens the repository in a directory.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Unsupported`] for one of a later
+    /// version, [`ErrorKind::Damaged`] when its header cannot be understood.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let none = || {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("\"{}\" is no repository", path.display()),
+            )
+            .with_hint("The first backup makes one; name another with --repo.")
+        };
+        let missing = |error: Error| match error.kind() {
+            ErrorKind::NotFound => none(),
+            _ => error,
+        };
+        let root = Root::open(&path).map_err(missing)?;
+        let bytes = root.read(HEADER, HEADER_BYTES_MAX).map_err(missing)?;
+        check_version(&bytes, REPOSITORY_VERSION, "the repository")?;
+        let header = parse_json(&bytes, "the header of the repository")?;
+        Ok(Self { path, root, header })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its identity, which copies of it share.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.header.id
+    }
+
+    /// The backups that are complete, the oldest first.
+    ///
+    /// # Errors
+    /// Of kind `Storage` when the directory cannot be read.
+    pub fn backups(&self) -> Result<Vec<BackupId>> {
+        let mut found = Vec::new();
+        for id in self.runs()? {
+            if self
+                .root
+                .has(&format!("{BACKUPS}/{id}/{}", layout::MANIFEST))
+            {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The backup that is meant by its identity, or by `latest`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such backup, [`ErrorKind::InvalidInput`] for what names
+    /// none.
+    pub fn find(&self, name: &str) -> Result<BackupId> {
+        let backups = self.backups()?;
+        let missing = |what: String| {
+            Error::new(ErrorKind::NotFound, what)
+                .with_hint("opskit list shows the backups that are complete.")
+        };
+        if name == "latest" {
+            let latest = backups.into_iter().next_back();
+            return latest
+                .ok_or_else(|| missing(format!("\"{}\" has no backup yet", self.path.display())));
+        }
+        let id: BackupId = name.parse()?;
+        if backups.contains(&id) {
+            return Ok(id);
+        }
+        Err(missing(format!(
+            "\"{}\" has no backup {id}",
+            self.path.display()
+        )))
+    }
+
+    /// Opens a backup to read it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such backup, [`ErrorKind::Unsupported`] for one of a
+    /// later version, [`ErrorKind::Damaged`] when its manifest cannot be understood.
+    pub fn read(&self, id: &BackupId) -> Result<BackupReader> {
+        let folder = self.root.folder(&format!("{BACKUPS}/{id}"))?;
+        BackupReader::open(folder, id, self.id())
+    }
+
+    /// Every directory of a run, complete or not, the oldest first.
+    fn runs(&self) -> Result<Vec<BackupId>> {
+        let folder = self.path.join(BACKUPS);
+        let failed = |source| {
+            storage(
+                format!("cannot read directory \"{}\"", folder.display()),
+                source,
+            )
+        };
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(failed(source)),
+        };
+        let mut ids = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            // What else stands there is none of ours.
+            ids.extend(name.to_str().and_then(|name| name.parse::<BackupId>().ok()));
+        }
+        ids.sort();
+        Ok(ids)
+    }
+}
+
+/// Makes a repository in a directory that is empty or does not exist.
+fn make(path: &Path) -> Result<()> {
+    let failed = |source| {
+        storage(
+            format!("cannot make a repository in \"{}\"", path.display()),
+            source,
+        )
+    };
+    std::fs::create_dir_all(path).map_err(failed)?;
+    let entries = std::fs::read_dir(path).map_err(failed)?;
+    // A creation that was killed leaves nothing but a draft of the header.
+    let draft = format!(".{HEADER}.");
+    let foreign = |name: &std::ffi::OsStr| !name.to_string_lossy().starts_with(&draft);
+    if entries.flatten().any(|entry| foreign(&entry.file_name())) {
+        return Err(Error::new(
+            ErrorKind::Storage,
+            format!("\"{}\" is no repository, and not empty", path.display()),
+        )
+        .with_hint("Name an empty directory, or one that does not exist, with --repo."));
+    }
+    let seed = format!(
+        "{}{}",
+        crate::sink::random_suffix(),
+        crate::sink::random_suffix()
+    );
+    let header = Header {
+        version: REPOSITORY_VERSION,
+        id: hex(&Sha256::digest(seed.as_bytes())[..16]),
+    };
+    let text = serde_json::to_vec_pretty(&header).map_err(|source| {
+        Error::new(ErrorKind::Internal, "cannot write the header").with_source(source)
+    })?;
+    crate::sink::write_new(&path.join(HEADER), &text)
+}
