@@ -101,9 +101,11 @@ async fn every_type_is_loaded_into_a_database_with_other_oids() {
                 .psql(&format!("truncate {}", table.table.to_sql()))
                 .await;
             let columns = row_type(&source, &table.table).await;
-            let loaded = load(&target, &out, &columns, table, Transaction::Own).await;
-            loaded.unwrap_or_else(|e| panic!("{}: {}", table.table, e.chain().join(": ")));
+            if let Err(e) = load(&target, &out, &columns, table, Transaction::Own).await {
+                refused.push(format!("{}: {}", table.table, e.chain().join(": ")));
+            }
         }
+        assert!(refused.is_empty(), "{format:?}: {}", refused.join("\n"));
         assert_eq!(
             fingerprints(&target, "public.m_*").await,
             wanted,

@@ -9,6 +9,8 @@ use crate::export::{ColumnMap, FrameReloader, Reloader};
 use crate::postgres::wire::{CopyIn, WireConnection};
 use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 
 /// A buffer goes to the sender once it holds this much.
@@ -55,6 +57,9 @@ pub struct PartJob {
     pub rows: u64,
     /// The transaction.
     pub transaction: Transaction,
+    /// Is set once the rows are about to be committed: from then on nobody knows, when the connection is
+    /// lost, whether they were.
+    pub committing: Arc<AtomicBool>,
 }
 
 /// Loads a part and returns the connection.
@@ -112,6 +117,7 @@ pub async fn load_part(
         ));
     }
     if job.transaction != Transaction::Callers {
+        job.committing.store(true, Ordering::Relaxed);
         connection.execute("COMMIT").await?;
     }
     Ok(connection)

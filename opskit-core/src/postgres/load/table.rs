@@ -62,6 +62,14 @@ impl LoadTable {
         })
     }
 
+    /// A temporary table of this session's that was made with these columns.
+    pub(crate) fn temporary(name: &str, row_type: RowType) -> Self {
+        Self {
+            name: QualifiedName::new("pg_temp", name),
+            row_type,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &QualifiedName {

@@ -1,0 +1,3 @@
+//! Backups of whole databases, and the way back.
+
+pub mod restore;
