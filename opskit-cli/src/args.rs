@@ -1,13 +1,13 @@
 //! What was typed. Nothing here is checked against anything but itself.
 
 use crate::exit::EXIT_CODES;
-use crate::units::{parse_duration, parse_size};
+use crate::limits::LimitArgs;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use opskit_core::export::Exactness;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// Keeps Postgres databases safe: gets tables out exactly and fast.
 ///
@@ -17,6 +17,9 @@ use std::time::Duration;
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) print: PrintArgs,
+    /// The configuration [default: OPSKIT_CONFIG, else opskit.toml here or above]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -57,6 +60,7 @@ pub(crate) enum Command {
     Export(ExportArgs),
     Demo(DemoArgs),
     Schema(SchemaArgs),
+    Config(ConfigArgs),
     Generate(GenerateArgs),
 }
 
@@ -81,9 +85,6 @@ pub(crate) struct ExportArgs {
     /// The format of the files [default: by the suffix of FILE, else parquet]
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
-    /// Connections that read at the same time
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: u16,
     /// none or zstd:LEVEL, for parquet and pgcopy [default: zstd:1; none for pgcopy in a .pgcopy file
     /// or on standard output]
     #[arg(long, value_name = "zstd:1|none")]
@@ -94,16 +95,10 @@ pub(crate) struct ExportArgs {
     /// Replace FILE if it exists
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// How long to wait for the lock on a table
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
-    pub(crate) lock_timeout: Duration,
-    /// Size of a part on the server's disk; each part of a table is one file in a directory
-    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = parse_size)]
-    pub(crate) part_size: u64,
-    /// Memory for buffers, shared evenly by the jobs; values larger than that come on top
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
-    pub(crate) memory: u64,
-    /// The database [default: DATABASE_URL, else SUPABASE_DB_URL, else the PG* variables]
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// The database: a URL, or a target of opskit.toml [default: DATABASE_URL, else SUPABASE_DB_URL, else
+    /// the default target, else the PG* variables]
     #[arg(long, value_name = "URL")]
     pub(crate) db: Option<String>,
     /// Show what would be read, and read nothing
@@ -135,10 +130,27 @@ pub(crate) struct SchemaArgs {
 pub(crate) enum Schema {
     /// Print the SQL that makes all objects again, for psql
     Dump {
-        /// The database [default: DATABASE_URL, else SUPABASE_DB_URL, else the PG* variables]
+        /// The database: a URL, or a target of opskit.toml [default: DATABASE_URL, else SUPABASE_DB_URL, else
+        /// the default target, else the PG* variables]
         #[arg(long, value_name = "URL")]
         db: Option<String>,
     },
+}
+
+/// Look at the configuration, opskit.toml.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// What to do
+    #[arg(value_enum)]
+    pub(crate) what: ConfigAction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConfigAction {
+    /// Read it and say what is wrong
+    Check,
+    /// Print what it means, without passwords
+    Show,
 }
 
 /// Write man pages or shell completions.

@@ -1,6 +1,8 @@
 //! What the command takes from the process environment, read in one place.
 
 use opskit_core::postgres::url::ConnectEnv;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 
 /// The environment of the command as plain values. `Debug` shows no values: any may hold a password.
@@ -17,6 +19,8 @@ pub struct Environment {
     pub plain: bool,
     /// Whether the terminal cannot redraw a line: `TERM` is `dumb`.
     pub dumb: bool,
+    /// All variables, for those that `opskit.toml` names.
+    pub vars: BTreeMap<String, String>,
 }
 
 impl Environment {
@@ -28,10 +32,12 @@ impl Environment {
     /// ```
     #[must_use]
     pub fn from_process() -> Self {
-        let var = |name| {
-            let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
-            Some(value.to_string_lossy().into_owned())
-        };
+        let lossy = |text: OsString| text.to_string_lossy().into_owned();
+        let vars: BTreeMap<String, String> = std::env::vars_os()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (lossy(name), lossy(value)))
+            .collect();
+        let var = |name: &str| vars.get(name).cloned();
         let dumb = var("TERM").as_deref() == Some("dumb");
         Self {
             connect: ConnectEnv::from_process(),
@@ -39,7 +45,13 @@ impl Environment {
             supabase_db_url: var("SUPABASE_DB_URL"),
             plain: dumb || var("NO_COLOR").is_some(),
             dumb,
+            vars,
         }
+    }
+
+    /// The value of a variable that is set and not empty.
+    pub(crate) fn var(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str)
     }
 }
 

@@ -9,10 +9,12 @@ mod database;
 mod document;
 mod environment;
 mod exit;
+mod limits;
 mod logging;
 mod output;
 mod printer;
 mod progress;
+mod project;
 mod request;
 mod runtime;
 mod summary;
@@ -25,6 +27,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use exit::Stop;
 use printer::Printer;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What every command is given besides its own arguments.
@@ -32,6 +35,8 @@ use std::process::ExitCode;
 pub(crate) struct App {
     pub(crate) printer: Printer,
     pub(crate) env: Environment,
+    /// The file that `--config` names.
+    pub(crate) config_file: Option<PathBuf>,
 }
 
 /// The definitions of the command line, from which help, man pages and completions are made.
@@ -60,7 +65,12 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, env: Environment) -> 
     let (printer, result) = match parsed {
         Ok(cli) => {
             let printer = Printer::new(&env, cli.print);
-            (printer.clone(), run(cli.command, App { printer, env }))
+            let app = App {
+                printer: printer.clone(),
+                env,
+                config_file: cli.config,
+            };
+            (printer, run(cli.command, app))
         }
         Err(error) => {
             let printer = Printer::new(&env, args::PrintArgs::guess(&args));
@@ -74,6 +84,7 @@ fn run(command: Command, app: App) -> Result<(), Stop> {
     logging::install(&app.printer);
     match command {
         Command::Export(args) => command::export::run(&args, &app),
+        Command::Config(args) => command::config::run(&args, &app),
         Command::Demo(args) => command::demo::run(&args, &app),
         Command::Schema(args) => command::schema::run(&args, &app),
         Command::Generate(args) => command::generate::run(&args, &app),

@@ -2,6 +2,7 @@
 
 use crate::args::{Compression, ExportArgs, Format};
 use crate::exit::usage_error;
+use crate::limits::Limits;
 use crate::printer::Printer;
 use opskit_core::export::parquet::ParquetOptions;
 use opskit_core::sink::{BackupSink, DirectorySink, Existing, FileFormat, FileSink, StreamSink};
@@ -44,6 +45,7 @@ impl Target {
     /// Reads the arguments; looks at the file system, and changes nothing.
     pub(crate) fn resolve(
         args: &ExportArgs,
+        limits: &Limits,
         printer: &Printer,
         now: OffsetDateTime,
     ) -> Result<Self, Error> {
@@ -69,7 +71,7 @@ impl Target {
         }
         let level = level(args.compression, format, &place)?;
         Ok(Self {
-            format: file_format(args, format, level),
+            format: file_format(args, limits, format, level),
             place,
             existing: if args.overwrite {
                 Existing::Replace
@@ -202,11 +204,11 @@ fn level(given: Option<Compression>, format: Format, place: &Place) -> Result<i3
     }
 }
 
-fn file_format(args: &ExportArgs, format: Format, level: i32) -> FileFormat {
+fn file_format(args: &ExportArgs, limits: &Limits, format: Format, level: i32) -> FileFormat {
     match format {
         Format::Parquet => {
             let options = ParquetOptions::default();
-            let row_group = args.share_of_memory(options.row_group_bytes);
+            let row_group = limits.share_of_memory(options.row_group_bytes);
             FileFormat::Parquet(
                 options
                     .with_zstd_level(level)

@@ -230,9 +230,7 @@ pub(crate) fn storage(doing: impl Into<String>, source: std::io::Error) -> Error
         Io::PermissionDenied => (ErrorKind::PermissionDenied, None),
         Io::StorageFull | Io::QuotaExceeded => (
             ErrorKind::Storage,
-            Some(
-                "Free some space or choose another destination, then run it again; nothing was left behind.",
-            ),
+            Some("Free some space or choose another destination, then run it again."),
         ),
         _ => (ErrorKind::Storage, None),
     };

@@ -2,7 +2,7 @@
 //!
 //! Read the modules in this order; each uses only what stands before it:
 //! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`pgtype`], [`catalog`],
-//! [`export`], [`sink`], [`repository`], [`postgres`], [`scratch`].
+//! [`export`], [`config`], [`sink`], [`repository`], [`postgres`], [`scratch`], [`backup`].
 #![cfg_attr(
     test,
     expect(
@@ -11,8 +11,10 @@
     )
 )]
 
+pub mod backup;
 pub mod cancel;
 pub mod catalog;
+pub mod config;
 pub mod context;
 pub mod error;
 pub mod event;

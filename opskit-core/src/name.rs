@@ -112,6 +112,12 @@ pub fn path_segment(name: &str) -> String {
     out
 }
 
+/// Sixteen hexadecimal digits that nobody else has: the standard library seeds its hashers at random.
+pub(crate) fn random_hex() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;

@@ -1,5 +1,6 @@
 //! The command as its users meet it: the real program, its streams, files and statuses.
 
+mod config;
 mod demo;
 mod failures;
 mod formats;

@@ -82,7 +82,6 @@ async fn exactness_across_parts_and_batches() {
          from generate_series(1, 60000) i",
     )
     .await;
-    let version: u32 = db.psql("show server_version_num").await.parse().unwrap();
     let place = tempfile::tempdir().unwrap();
     let mut fingerprints = Vec::new();
     for (name, part_bytes, batch, jobs) in [
@@ -101,7 +100,7 @@ async fn exactness_across_parts_and_batches() {
         let folder = target.join("public.big");
         assert_eq!(
             parts(&folder).len() > 5,
-            version >= 140_000 && name != "c",
+            db.has_parts().await && name != "c",
             "{name}: {}",
             parts(&folder).len()
         );

@@ -1,5 +1,10 @@
 //! Memory does not grow with the table.
 
+use opskit_core::context::OpContext;
+use opskit_core::export::{DecodeOptions, Decoder};
+use opskit_core::postgres::export::{Export, ExportRequest};
+use opskit_core::{ErrorKind, Result};
+use opskit_tests::export::{assert_kind, copy, parse};
 use opskit_tests::{TestDb, database, helper};
 use std::process::Command;
 
@@ -78,4 +83,76 @@ async fn memory_of_a_large_value() {
     .await;
     let bytes = peak(&db, "t", 1, 2);
     assert!(bytes <= 256 * MIB + 3 * VALUE, "{} MiB", bytes / MIB);
+}
+
+/// Decodes a query with batches of 1 MiB: the rows, and the bytes of the largest batch.
+async fn largest_batch(db: &TestDb, query: &str) -> Result<(usize, usize)> {
+    let request = ExportRequest::query(query);
+    let export = Export::open(&OpContext::default(), &parse(&db.url()), request).await?;
+    let row_type = &export.plan().tables[0].row_type;
+    let sql = format!("copy ({query}) to stdout (format binary)");
+    let stream = copy(&db.url(), "UTF8", &sql).await;
+    let options = DecodeOptions::default().with_batch(65_536, MIB as usize);
+    let mut decoder = Decoder::new(row_type, options);
+    let (mut rest, mut batches) = (&stream[..], Vec::new());
+    while !rest.is_empty() {
+        rest = &rest[decoder.push(rest)?..];
+        let batch = decoder.full_batch()?.map(|exact| exact.batch);
+        batches.extend(batch.map(|batch| (batch.num_rows(), batch.get_array_memory_size())));
+    }
+    let last = decoder.finish()?.0.map(|exact| exact.batch);
+    batches.extend(last.map(|batch| (batch.num_rows(), batch.get_array_memory_size())));
+    let rows = batches.iter().map(|(rows, _)| rows).sum();
+    Ok((
+        rows,
+        batches.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0),
+    ))
+}
+
+/// A batch ended by the bytes received alone, whatever became of them.
+#[tokio::test]
+async fn memory_of_values_that_grow_when_they_are_decoded() {
+    let db = database().await;
+    db.psql(
+        "do $$ begin execute (select 'create type wide as (' || string_agg('f' || n || ' uuid', ',') || ')' \
+           from generate_series(1, 200) n); end $$",
+    )
+    .await;
+    for (query, rows) in [
+        (
+            "select 1e30000::numeric from generate_series(1, 2000)",
+            2000,
+        ),
+        (
+            "select array[1e30000, 1]::numeric[] from generate_series(1, 1000)",
+            1000,
+        ),
+        (
+            "select numrange(1, 1e30000::numeric) from generate_series(1, 1000)",
+            1000,
+        ),
+        (
+            "select null::public.wide from generate_series(1, 10000)",
+            10_000,
+        ),
+        (
+            "select array_fill(null::public.wide, array[100]) from generate_series(1, 200)",
+            200,
+        ),
+        (
+            "select array_fill(null::uuid, array[1000]) from generate_series(1, 2000)",
+            2000,
+        ),
+        (
+            "select repeat('1', 100000)::bit varying from generate_series(1, 200)",
+            200,
+        ),
+    ] {
+        let (found, bytes) = largest_batch(&db, query).await.unwrap();
+        assert_eq!(found, rows, "{query}");
+        // Twice the bound, and buffers that grow by doubling.
+        assert!(bytes <= 4 * MIB as usize, "{query}: {bytes}");
+    }
+    let one_row = "select array_fill(1e131000::numeric, array[9000])";
+    assert_kind(largest_batch(&db, one_row).await, ErrorKind::Unsupported);
 }

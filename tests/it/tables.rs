@@ -158,7 +158,7 @@ async fn tables_with_values_aside_in_the_last_column() {
 #[tokio::test]
 async fn tables_with_virtual_columns() {
     let db = database().await;
-    let version: u32 = db.psql("show server_version_num").await.parse().unwrap();
+    let version = db.version().await;
     if version < 180_000 {
         println!("skipped: virtual generated columns came with PostgreSQL 18");
         return;

@@ -69,6 +69,27 @@ impl TestDb {
         run(&self.url(), sql).await.map_err(|e| e.to_string())
     }
 
+    /// The server's version as a number, 150018 for 15.18.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be asked.
+    pub async fn version(&self) -> u32 {
+        let number = self.psql("show server_version_num").await;
+        number
+            .parse()
+            .unwrap_or_else(|e| panic!("the version {number}: {e}"))
+    }
+
+    /// Whether large tables are read in parts: before version 14 a range of `ctid` costs a whole scan.
+    ///
+    /// # Panics
+    ///
+    /// When the version cannot be asked for.
+    pub async fn has_parts(&self) -> bool {
+        self.version().await >= 140_000
+    }
+
     /// Its URL, for another role; a scratch server trusts everyone who reaches its socket.
     #[must_use]
     pub fn url_for(&self, role: &str) -> String {

@@ -20,8 +20,9 @@ use time::OffsetDateTime;
 
 pub(crate) fn run(args: &ExportArgs, app: &App) -> Result<(), Stop> {
     let printer = &app.printer;
-    let target = Target::resolve(args, printer, OffsetDateTime::now_utc())?;
-    let mut request = args.request()?;
+    let limits = args.limits.resolve(app)?;
+    let target = Target::resolve(args, &limits, printer, OffsetDateTime::now_utc())?;
+    let mut request = args.request(&limits)?;
     if target.is_single() {
         request = request.with_single_part();
     }

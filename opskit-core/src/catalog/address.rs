@@ -84,7 +84,10 @@ impl CatalogId {
 }
 
 /// An object as `pg_depend` names it. Only meaningful within the database it was read from.
+///
+/// Stored as a pair: a model holds a great many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub struct Address {
     /// The catalog its row is in.
     pub catalog: CatalogId,
@@ -97,5 +100,17 @@ impl Address {
     #[must_use]
     pub const fn new(catalog: CatalogId, oid: u32) -> Self {
         Self { catalog, oid }
+    }
+}
+
+impl From<(u32, u32)> for Address {
+    fn from((catalog, oid): (u32, u32)) -> Self {
+        Self::new(CatalogId(catalog), oid)
+    }
+}
+
+impl From<Address> for (u32, u32) {
+    fn from(address: Address) -> Self {
+        (address.catalog.0, address.oid)
     }
 }

@@ -5,6 +5,7 @@
 mod address;
 pub mod ddl;
 pub mod model;
+mod order;
 mod pattern;
 mod relations;
 mod scope;

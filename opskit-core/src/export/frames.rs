@@ -53,6 +53,17 @@ pub(crate) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
+    /// Keeps the first `rows` only.
+    fn keep(&mut self, rows: usize) {
+        self.rows = rows;
+        self.row_starts = &self.row_starts[..=rows];
+    }
+
+    /// How many bytes the first `rows` have.
+    pub(crate) fn bytes_of(&self, rows: usize) -> usize {
+        (self.row_starts[rows] - self.row_starts[0]) as usize
+    }
+
     /// The fields of one column, row by row.
     pub(crate) fn column(&self, column: usize) -> &'a [Cell] {
         let first = column * self.stride;
@@ -74,6 +85,14 @@ impl<'a> Block<'a> {
 
 /// Takes the rows that a [`FrameScanner`] finds.
 pub(crate) trait RowVisitor {
+    /// How many rows from the start of a block to take, at least one; the others come again.
+    ///
+    /// # Errors
+    /// When the first row alone is too much.
+    fn rows_to_take(&mut self, block: &Block<'_>) -> Result<usize> {
+        Ok(block.rows)
+    }
+
     /// Takes some rows.
     fn visit(&mut self, block: &Block<'_>) -> Result<()>;
 
@@ -209,16 +228,26 @@ impl FrameScanner {
                 Ok(used)
             }
             State::Rows => {
-                let scan = self.index(data, rows_max)?;
+                let mut scan = self.index(data, rows_max)?;
                 if scan.rows > 0 {
-                    self.rows += scan.rows as u64;
-                    visitor.visit(&Block {
+                    let mut block = Block {
                         data,
                         rows: scan.rows,
                         stride: self.stride,
                         cells: &self.cells,
                         row_starts: &self.row_starts[..=scan.rows],
-                    })?;
+                    };
+                    let rows = visitor.rows_to_take(&block)?;
+                    if rows < scan.rows {
+                        block.keep(rows);
+                        scan = Scan {
+                            used: self.row_starts[rows] as usize,
+                            rows,
+                            ended: false,
+                        };
+                    }
+                    self.rows += scan.rows as u64;
+                    visitor.visit(&block)?;
                 }
                 if scan.ended {
                     self.state = State::Ended;

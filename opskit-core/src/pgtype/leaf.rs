@@ -47,9 +47,9 @@ pub enum Leaf {
     TimestampTz,
     /// Days since 2000-01-01.
     Date,
-    /// Microseconds since midnight; 24:00:00 is kept.
+    /// Microseconds since midnight; 24:00:00 has no standard form.
     Time,
-    /// Microseconds since midnight and the zone in seconds west of UTC.
+    /// As [`Self::Time`], and the zone in seconds west of UTC.
     TimeTz,
     /// Microseconds, days and months, unmixed.
     Interval,

@@ -68,11 +68,9 @@ pub(crate) async fn read_model_in(
         server_version,
         scope,
     });
-    for at in 0..reader.readings().len() {
-        let reading = &reader.readings()[at];
-        let doing = format!("cannot read {}", reading.what);
-        let rows = session.rows(&doing, reading.sql.clone()).await?;
-        reader.take(at, &rows)?;
+    for (at, (what, sql)) in reader.queries().into_iter().enumerate() {
+        let rows = session.rows(&format!("cannot read {what}"), sql).await?;
+        reader.take(at, rows)?;
     }
-    Ok(reader.finish())
+    reader.finish()
 }

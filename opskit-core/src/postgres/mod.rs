@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod export;
 pub mod load;
+mod server_process;
 mod session;
 pub mod url;
 pub mod wire;

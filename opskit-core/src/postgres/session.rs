@@ -1,5 +1,6 @@
 //! A session for control statements, over `sqlx`.
 
+use super::server_process::ServerProcess;
 use super::url::DatabaseUrl;
 use super::wire::{ResolvedHost, from_sqlx};
 use crate::cancel::Cancel;
@@ -16,9 +17,12 @@ use sqlx::{
 /// Statements are sent by the simple protocol, so that several in one string are one message and no
 /// prepared statement is left behind. SQL is built in this library from literals and quoted names
 /// only, which is why it may be asserted safe here and nowhere else.
+///
+/// Dropped while the server does something for it, the session has that cancelled.
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: PgConnection,
+    process: ServerProcess,
     cancel: Cancel,
 }
 
@@ -31,27 +35,23 @@ impl Session {
     ) -> Result<Self> {
         let options = url.sqlx_options(resolved)?;
         let connect = async {
-            PgConnection::connect_with(&options)
+            let mut connection = PgConnection::connect_with(&options)
                 .await
-                .map_err(|error| from_sqlx("cannot connect", error))
+                .map_err(|error| from_sqlx("cannot connect", error))?;
+            let number = server_process(&mut connection).await?;
+            Ok((connection, number))
         };
-        let connection = cancel.guard(connect).await?;
+        let (connection, number) = cancel.guard(connect).await?;
         Ok(Self {
             connection,
+            process: ServerProcess::new(url, resolved, number),
             cancel: cancel.clone(),
         })
     }
 
     /// Runs statements and returns the rows of all of them. `doing` names the step in errors.
     pub(crate) async fn rows(&mut self, doing: &str, sql: String) -> Result<Vec<TextRow>> {
-        let work = async {
-            let stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut self.connection);
-            let rows: Vec<PgRow> = stream
-                .try_collect()
-                .await
-                .map_err(|error| from_sqlx(doing, error))?;
-            rows.iter().map(text_row).collect()
-        };
+        let work = self.process.doing(rows(&mut self.connection, doing, sql));
         self.cancel.guard(work).await
     }
 
@@ -70,7 +70,7 @@ impl Session {
                 .map(drop)
                 .map_err(|error| from_sqlx(doing, error))
         };
-        self.cancel.guard(work).await
+        self.cancel.guard(self.process.doing(work)).await
     }
 
     /// The first field of the first row.
@@ -80,12 +80,7 @@ impl Session {
             .into_iter()
             .next()
             .and_then(|row| row.into_iter().next().flatten());
-        value.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Internal,
-                format!("{doing}: the server gave no value"),
-            )
-        })
+        value.ok_or_else(|| no_value(doing))
     }
 
     /// Ends the session; open transactions roll back.
@@ -93,6 +88,31 @@ impl Session {
         // The server ends the session whether or not it reads the farewell.
         let _ = self.connection.close().await;
     }
+}
+
+async fn rows(connection: &mut PgConnection, doing: &str, sql: String) -> Result<Vec<TextRow>> {
+    let stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
+    let rows: Vec<PgRow> = stream
+        .try_collect()
+        .await
+        .map_err(|error| from_sqlx(doing, error))?;
+    rows.iter().map(text_row).collect()
+}
+
+async fn server_process(connection: &mut PgConnection) -> Result<i32> {
+    let sql = "SELECT pg_catalog.pg_backend_pid()".to_owned();
+    let rows = rows(connection, "cannot connect", sql).await?;
+    let number = rows.first().and_then(|row| row.first()?.as_deref());
+    number
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| no_value("cannot connect"))
+}
+
+fn no_value(doing: &str) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("{doing}: the server gave no value"),
+    )
 }
 
 fn text_row(row: &PgRow) -> Result<TextRow> {

@@ -1,6 +1,6 @@
 //! A directory that appears whole: written under a temporary name, renamed at the end.
 
-use super::durable::{create_file, random_suffix, rename_new, sync_directory, sync_file};
+use super::durable::{create_file, rename_new, staging_path, sync_directory, sync_file};
 use super::format::{FileFormat, IpcLayout, PartFiles};
 use super::{BackupSink, PartHeader, PartReceipt, PartWriter, RowForm, Rows, StoredObject, digest};
 use crate::error::{Error, ErrorKind, Result, storage};
@@ -60,14 +60,12 @@ impl DirectorySink {
         if target.symlink_metadata().is_ok() {
             return Err(super::durable::exists(&target));
         }
-        let name = target.file_name().ok_or_else(|| {
+        let staging = staging_path(&target).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidInput,
                 format!("\"{}\" names no directory", target.display()),
             )
         })?;
-        let staging = format!(".{}.partial-{}", name.to_string_lossy(), random_suffix());
-        let staging = target.with_file_name(staging);
         std::fs::create_dir_all(&staging).map_err(|source| {
             storage(
                 format!("cannot create directory \"{}\"", staging.display()),

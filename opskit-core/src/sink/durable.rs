@@ -1,10 +1,10 @@
 //! Files that are on the disk when we say so, and names that appear at once.
 
 use crate::error::{Error, ErrorKind, Result, storage};
+use crate::name::random_hex;
 use std::fs::{File, OpenOptions};
-use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Large enough that a page of Parquet is one or two calls.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -71,6 +71,18 @@ pub(super) fn rename_over(from: &Path, to: &Path) -> Result<()> {
     sync_directory(to.parent().unwrap_or(Path::new(".")))
 }
 
+/// Removes a file, if it is there, and waits until the disk knows.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Ok(()) => sync_directory(path.parent().unwrap_or(Path::new("."))),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(storage(
+            format!("cannot remove \"{}\"", path.display()),
+            source,
+        )),
+    }
+}
+
 fn rename_failed(to: &Path, source: std::io::Error) -> Error {
     storage(format!("cannot give \"{}\" its name", to.display()), source)
 }
@@ -83,9 +95,20 @@ pub(super) fn exists(path: &Path) -> Error {
     .with_hint("Choose another name, or remove it first; nothing is overwritten unasked.")
 }
 
-/// Sixteen hexadecimal digits that no other run has: the standard library seeds its hashers at random.
+/// Sixteen hexadecimal digits that no other run has.
 pub(crate) fn random_suffix() -> String {
-    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+    random_hex()
+}
+
+/// The longest name that file systems take, less what we put around it: a dot, `.partial-` and digits,
+/// and the suffix of a side file.
+const STAGED_MAX: usize = 255 - 1 - ".partial-".len() - 16 - ".exact".len();
+
+/// A temporary name beside `target`, which nobody else has; `None` when `target` names nothing.
+pub(super) fn staging_path(target: &Path) -> Option<PathBuf> {
+    let name = target.file_name()?.to_string_lossy();
+    let name = &name[..name.floor_char_boundary(STAGED_MAX)];
+    Some(target.with_file_name(format!(".{name}.partial-{}", random_hex())))
 }
 
 /// Writes a small file that appears whole under a name that nothing has, and waits until the disk has it.

@@ -1,6 +1,8 @@
 //! One file, or one stream: sinks for a single part.
 
-use super::durable::{create_file, exists, random_suffix, rename_new, rename_over, sync_file};
+use super::durable::{
+    create_file, exists, remove, rename_new, rename_over, staging_path, sync_file,
+};
 use super::format::{FileFormat, IpcLayout, PartFiles};
 use super::{BackupSink, PartHeader, PartReceipt, PartWriter, RowForm, Rows, StoredObject};
 use crate::error::{Error, ErrorKind, Result};
@@ -56,17 +58,15 @@ impl FileSink {
                 return Err(exists(&path));
             }
         }
-        let name = target.file_name().ok_or_else(|| {
+        let staging = staging_path(&target).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidInput,
                 format!("\"{}\" names no file", target.display()),
             )
         })?;
-        let staging = format!(".{}.partial-{}", name.to_string_lossy(), random_suffix());
-        let staging = Arc::new(Staging(target.with_file_name(staging)));
         Ok(Self {
             target,
-            staging,
+            staging: Arc::new(Staging(staging)),
             format,
             existing,
         })
@@ -131,14 +131,23 @@ impl BackupSink for FileSink {
     }
 
     async fn commit(&self, _manifest: &[u8]) -> Result<()> {
-        // The side file first: the main file is the one that readers look for.
-        let side = side_of(&self.staging.0);
-        if side.exists() {
-            self.publish(&side, &side_of(&self.target))?;
-        } else if self.existing == Existing::Replace {
-            let _ = std::fs::remove_file(side_of(&self.target));
+        let (staged_side, side) = (side_of(&self.staging.0), side_of(&self.target));
+        if !staged_side.exists() {
+            self.publish(&self.staging.0, &self.target)?;
+            return match self.existing {
+                Existing::Refuse => Ok(()),
+                Existing::Replace => remove(&side),
+            };
         }
-        self.publish(&self.staging.0, &self.target)
+        // The main file last: it is the one that readers look for. Between the two renames the files do
+        // not belong together, which the pair that both name tells.
+        self.publish(&staged_side, &side)?;
+        let published = self.publish(&self.staging.0, &self.target);
+        if published.is_err() && self.existing == Existing::Refuse {
+            // It is ours, since nothing had the name before.
+            let _ = std::fs::remove_file(&side);
+        }
+        published
     }
 }
 

@@ -3,7 +3,7 @@
 use super::digest::DigestWriter;
 use super::{PartHeader, RowForm, Rows, StoredObject, wrong_form};
 use crate::error::{Error, ErrorKind, Result, storage};
-use crate::export::parquet::{ParquetOptions, ParquetWriter, SideWriter};
+use crate::export::parquet::{PAIR_KEY, ParquetOptions, ParquetWriter, SideWriter};
 use crate::export::{ExactBatch, ExactValue, Exactness};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use std::fmt;
@@ -93,6 +93,17 @@ enum Encoder<W: Write + Send> {
     Plain(W),
 }
 
+impl<W: Write + Send> Encoder<W> {
+    /// Names the side file in the main file, where its format has a place for that.
+    fn pair_with(&mut self, pair: &str) {
+        match self {
+            Self::Parquet(writer) => writer.pair_with(pair),
+            Self::ArrowFile(writer, _) => writer.write_metadata(PAIR_KEY, pair),
+            Self::ArrowStream(..) | Self::Zstd(_) | Self::Plain(_) => {}
+        }
+    }
+}
+
 impl<W: Write + Send> fmt::Debug for PartFiles<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PartFiles")
@@ -172,7 +183,11 @@ impl<W: Write + Send> PartFiles<W> {
         }
         let side = match &mut self.side {
             Some(side) => side,
-            none => none.insert(SideWriter::new(DigestWriter::new((self.open_side)()?))?),
+            none => {
+                let side = SideWriter::new(DigestWriter::new((self.open_side)()?))?;
+                self.main.pair_with(side.pair());
+                none.insert(side)
+            }
         };
         side.write(values)
     }

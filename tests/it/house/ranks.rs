@@ -4,15 +4,16 @@ use super::source::Source;
 
 /// The modules, lowest first; those of one line are peers.
 ///
-/// One line more than DESIGN §5 has: events name tables, so `name` stands before `event`.
+/// Events name tables, so `name` stands before `event`; the configuration holds patterns, so `config`
+/// stands above `catalog`.
 const ORDER: [&[&str]; 15] = [
     &["error"],
     &["secret", "name"],
     &["cancel", "event"],
-    &["context", "config"],
+    &["context"],
     &["pgtype"],
     &["catalog"],
-    &["export"],
+    &["export", "config"],
     &["sink"],
     &["repository"],
     &["postgres"],

@@ -160,11 +160,7 @@ impl Matrix {
     ///
     /// When the server refuses a type or a value.
     pub async fn make(db: &TestDb) -> Self {
-        let version: u32 = db
-            .psql("show server_version_num")
-            .await
-            .parse()
-            .unwrap_or(0);
+        let version = db.version().await;
         let available = db.psql("select name from pg_available_extensions").await;
         let available: Vec<&str> = available.lines().collect();
         let has_xml = db

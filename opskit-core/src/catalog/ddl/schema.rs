@@ -7,6 +7,7 @@ use crate::name::quote_ident;
 pub(super) fn create(object: &Object, out: &mut Emitter<'_>) {
     // Every database is born with it.
     if object.name == "public" {
+        out.given(object);
         return;
     }
     let sql = format!("CREATE SCHEMA {}", quote_ident(&object.name));

@@ -1,6 +1,10 @@
 //! Reading the model: which queries, and how their answers become objects.
 
-use super::{Definition, MODEL_VERSION, Model, Object, schema};
+use super::links::{Owners, needs_sql, parts_sql};
+use super::{
+    Definition, MODEL_VERSION, Model, Object, constraint, default, index, schema, sequence,
+    statistics, table,
+};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::scope::Scope;
 use crate::catalog::{TextRow, number, text};
@@ -59,54 +63,87 @@ pub(crate) struct ModelReader {
     server_version: u32,
     readings: Vec<Reading>,
     objects: Vec<Object>,
+    parts: Vec<TextRow>,
+    needs: Vec<TextRow>,
 }
 
 impl ModelReader {
     pub(crate) fn new(cx: &ReadContext<'_>) -> Self {
         Self {
             server_version: cx.server_version,
-            readings: vec![schema::reading(cx)],
+            readings: vec![
+                schema::reading(cx),
+                table::reading(cx),
+                sequence::reading(cx),
+                default::reading(cx),
+                constraint::reading(cx),
+                index::reading(cx),
+                statistics::reading(cx),
+            ],
             objects: Vec::new(),
+            parts: Vec::new(),
+            needs: Vec::new(),
         }
     }
 
-    pub(crate) fn readings(&self) -> &[Reading] {
-        &self.readings
+    /// The queries, each with what it reads, for errors: "the tables".
+    pub(crate) fn queries(&self) -> Vec<(&'static str, String)> {
+        let classes = self.readings.iter().map(|r| (r.what, r.sql.clone()));
+        let links = [
+            ("the parts of objects", parts_sql(self.server_version)),
+            ("the dependencies", needs_sql()),
+        ];
+        classes.chain(links).collect()
     }
 
     /// Takes the answer to the query `at`.
-    pub(crate) fn take(&mut self, at: usize, rows: &[TextRow]) -> Result<()> {
-        let reading = self
-            .readings
-            .get(at)
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "an answer to no query of the model"))?;
-        for row in rows {
-            let definition = (reading.definition)(text(row, 4)?).map_err(|source| {
-                Error::new(
-                    ErrorKind::Internal,
-                    format!("cannot understand {}", reading.what),
-                )
-                .with_source(source)
-            })?;
-            self.objects.push(Object {
-                address: Address::new(reading.catalog, number(row, 0)?),
-                schema: row[1].clone(),
-                name: text(row, 2)?.to_owned(),
-                owner: row[3].clone(),
-                definition,
-            });
+    pub(crate) fn take(&mut self, at: usize, rows: Vec<TextRow>) -> Result<()> {
+        let Some(reading) = self.readings.get(at) else {
+            match at - self.readings.len() {
+                0 => self.parts = rows,
+                1 => self.needs = rows,
+                _ => {
+                    let what = "an answer to no query of the model";
+                    return Err(Error::new(ErrorKind::Internal, what));
+                }
+            }
+            return Ok(());
+        };
+        for row in &rows {
+            self.objects.push(reading.object(row)?);
         }
         Ok(())
     }
 
     /// The model of all answers.
-    pub(crate) fn finish(mut self) -> Model {
+    ///
+    /// # Errors
+    /// Of kind `Internal` when an answer has another form than was asked for.
+    pub(crate) fn finish(mut self) -> Result<Model> {
         self.objects.sort_by_key(|object| object.address);
-        Model {
+        let owners = Owners::of(&self.objects, &self.parts)?;
+        Ok(Model {
             version: MODEL_VERSION,
             server_version: self.server_version,
+            needs: owners.needs(&self.needs)?,
+            parts: owners.parts(),
             objects: self.objects,
-            needs: Vec::new(),
-        }
+        })
+    }
+}
+
+impl Reading {
+    fn object(&self, row: &TextRow) -> Result<Object> {
+        let definition = (self.definition)(text(row, 4)?).map_err(|source| {
+            let what = format!("cannot understand {}", self.what);
+            Error::new(ErrorKind::Internal, what).with_source(source)
+        })?;
+        Ok(Object {
+            address: Address::new(self.catalog, number(row, 0)?),
+            schema: row[1].clone(),
+            name: text(row, 2)?.to_owned(),
+            owner: row[3].clone(),
+            definition,
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::column::ColumnDecoder;
 use crate::export::frames::Cell;
-use crate::export::value::time::{date_to_arrow, timestamp_to_arrow};
+use crate::export::value::time::{date_to_arrow, time_to_arrow, timestamp_to_arrow};
 use crate::export::value::{Fit, Malformed};
 use arrow::array::{
     ArrayRef, BooleanArray, BooleanBufferBuilder, NullBufferBuilder, PrimitiveArray,
@@ -75,7 +75,7 @@ fixed!(
 fixed!(Date, 4, Date32Type, |b| date_to_arrow(i32::from_be_bytes(
     b
 )));
-fixed!(Time, 8, Time64MicrosecondType, |b| Some(
+fixed!(Time, 8, Time64MicrosecondType, |b| time_to_arrow(
     i64::from_be_bytes(b)
 ));
 

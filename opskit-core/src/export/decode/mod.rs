@@ -3,6 +3,7 @@
 mod column;
 mod decimal;
 mod fixed;
+mod footprint;
 mod list;
 mod nested;
 mod pair;
@@ -17,7 +18,11 @@ use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use column::ColumnDecoder;
+use footprint::RowFootprint;
 use std::sync::Arc;
+
+/// A batch, and a row, at most: two of them still have offsets of 31 bits.
+const BYTES_MAX: usize = 1 << 30;
 
 /// How large a batch may grow, and what to do with values that have no standard form.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +30,8 @@ use std::sync::Arc;
 pub struct DecodeOptions {
     /// Rows per batch at most. Default 65,536.
     pub batch_rows: usize,
-    /// Bytes received per batch at most, one row and one block aside. Default 8 MiB.
+    /// Bytes per batch at most, received or decoded, one row aside; it may take twice of that when
+    /// decoding adds to what was received. At most 1 GiB, default 8 MiB.
     pub batch_bytes: usize,
     /// What to do with values that have no standard form. Default: keep them aside.
     pub exactness: Exactness,
@@ -107,8 +113,11 @@ struct BatchBuilder {
     columns: Vec<Box<dyn ColumnDecoder>>,
     options: DecodeOptions,
     fingerprinter: Fingerprinter,
+    footprint: RowFootprint,
     rows: usize,
     bytes: usize,
+    /// What the block that is to be visited next adds to `bytes`.
+    block_bytes: usize,
     rows_before: u64,
     exact: Vec<ExactValue>,
     misfits: u64,
@@ -135,8 +144,10 @@ impl Decoder {
                     .collect(),
                 options,
                 fingerprinter: Fingerprinter::new(row_type),
+                footprint: RowFootprint::new(row_type),
                 rows: 0,
                 bytes: 0,
+                block_bytes: 0,
                 rows_before: 0,
                 exact: Vec::new(),
                 misfits: 0,
@@ -194,6 +205,29 @@ impl Decoder {
 }
 
 impl RowVisitor for BatchBuilder {
+    fn rows_to_take(&mut self, block: &Block<'_>) -> Result<usize> {
+        let room = self.batch_bytes().saturating_sub(self.bytes);
+        if let Some(fixed) = self.footprint.fixed() {
+            self.block_bytes = block.bytes_of(block.rows).max(fixed * block.rows);
+            if self.block_bytes <= room {
+                return Ok(block.rows);
+            }
+        }
+        let mut decoded = 0;
+        for row in 0..block.rows {
+            decoded += self.footprint.of(block, row);
+            let bytes = decoded.max(block.bytes_of(row + 1));
+            if row == 0 && bytes > BYTES_MAX {
+                return Err(too_large());
+            }
+            if row > 0 && bytes > room {
+                return Ok(row);
+            }
+            self.block_bytes = bytes;
+        }
+        Ok(block.rows)
+    }
+
     fn visit(&mut self, block: &Block<'_>) -> Result<()> {
         self.fingerprinter.visit(block)?;
         for at in 0..self.columns.len() {
@@ -216,16 +250,28 @@ impl RowVisitor for BatchBuilder {
             }
         }
         self.rows += block.rows;
-        self.bytes += block.rows().map(<[u8]>::len).sum::<usize>();
+        self.bytes += self.block_bytes;
         Ok(())
     }
 
     fn is_full(&self) -> bool {
-        self.rows >= self.options.batch_rows || self.bytes >= self.options.batch_bytes
+        self.rows >= self.options.batch_rows || self.bytes >= self.batch_bytes()
     }
 }
 
+fn too_large() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "a row takes more than 1 GiB when it is decoded",
+    )
+    .with_hint("Export this table in the pgcopy format, which keeps rows as the server sends them.")
+}
+
 impl BatchBuilder {
+    fn batch_bytes(&self) -> usize {
+        self.options.batch_bytes.min(BYTES_MAX)
+    }
+
     fn keep_misfits(&mut self, at: usize, block: &Block<'_>) -> Result<()> {
         if self.options.exactness == Exactness::Strict {
             return Err(Error::new(
@@ -239,6 +285,7 @@ impl BatchBuilder {
             let cells = block.column(at);
             for row in &self.scratch {
                 let bytes = cells[*row as usize].bytes(block.data).unwrap_or_default();
+                self.bytes += size_of::<ExactValue>() + bytes.len();
                 self.exact.push(ExactValue {
                     row: self.rows_before + self.rows as u64 + u64::from(*row),
                     column: at as u16,

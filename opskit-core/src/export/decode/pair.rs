@@ -2,6 +2,7 @@
 
 use super::column::ColumnDecoder;
 use crate::export::frames::{Cell, be_i32};
+use crate::export::value::time::time_to_arrow;
 use crate::export::value::{Fit, Malformed};
 use crate::pgtype::Leaf;
 use arrow::array::{
@@ -39,9 +40,14 @@ impl Default for TimeTzColumn {
     }
 }
 
-fn time_tz(bytes: &[u8]) -> Option<(i64, i32)> {
-    (bytes.len() == 12).then_some(())?;
-    Some((be_i64(bytes)?, be_i32(bytes, 8)?))
+/// `Ok(None)` for a time that Arrow does not have.
+fn time_tz(bytes: &[u8]) -> Result<Option<(i64, i32)>, Malformed> {
+    if bytes.len() != 12 {
+        return Err(Malformed);
+    }
+    let time = be_i64(bytes).ok_or(Malformed)?;
+    let zone = be_i32(bytes, 8).ok_or(Malformed)?;
+    Ok(time_to_arrow(time).map(|time| (time, zone)))
 }
 
 impl ColumnDecoder for TimeTzColumn {
@@ -49,22 +55,29 @@ impl ColumnDecoder for TimeTzColumn {
         &mut self,
         data: &[u8],
         cells: &[Cell],
-        _misfits: &mut Vec<u32>,
+        misfits: &mut Vec<u32>,
     ) -> Result<(), Malformed> {
-        for cell in cells {
-            let (time, zone) = match cell.bytes(data) {
-                Some(bytes) => time_tz(bytes).ok_or(Malformed)?,
-                None => (0, 0),
+        for (at, cell) in cells.iter().enumerate() {
+            let value = match cell.bytes(data) {
+                Some(bytes) => {
+                    let value = time_tz(bytes)?;
+                    if value.is_none() {
+                        misfits.push(at as u32);
+                    }
+                    value
+                }
+                None => None,
             };
+            let (time, zone) = value.unwrap_or_default();
             self.times.push(time);
             self.zones.push(zone);
-            self.nulls.append(cell.len >= 0);
+            self.nulls.append(value.is_some());
         }
         Ok(())
     }
 
     fn fits(&self, bytes: &[u8]) -> Fit {
-        time_tz(bytes).map(|_| true).ok_or(Malformed)
+        time_tz(bytes).map(|value| value.is_some())
     }
 
     fn finish(&mut self) -> ArrayRef {

@@ -4,7 +4,8 @@
 //! The side file is Parquet too, with the columns `row` (within the part), `column` and `value` (the
 //! bytes of the field as the server sent them), sorted by row and column. Both files carry
 //! `opskit.parquet` = `1`, the version of this layout, and the main one `opskit.row_type` (the
-//! [`RowType`](crate::pgtype::RowType) as JSON) and `opskit.exact` (`sidecar` or `none`).
+//! [`RowType`](crate::pgtype::RowType) as JSON) and `opskit.exact` (`sidecar` or `none`). Where there is
+//! a side file, both carry the same random `opskit.pair`, so that neither is taken for another's.
 
 mod dictionary;
 mod read;
@@ -17,13 +18,20 @@ pub use side::SideWriter;
 pub use write::{ParquetOptions, ParquetWriter};
 
 use crate::error::{Error, ErrorKind};
+use ::parquet::file::metadata::KeyValue;
 
 const VERSION_KEY: &str = "opskit.parquet";
 const VERSION: &str = "1";
 const ROW_TYPE_KEY: &str = "opskit.row_type";
+/// Names the pair that a main file and its side file are.
+pub(crate) const PAIR_KEY: &str = "opskit.pair";
 const EXACT_KEY: &str = "opskit.exact";
 const EXACT_SIDECAR: &str = "sidecar";
 const EXACT_NONE: &str = "none";
+
+fn value<'a>(pairs: &'a [KeyValue], key: &str) -> Option<&'a str> {
+    pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+}
 
 /// An error of the Parquet writer: mostly the file below it.
 fn write_error(source: parquet::errors::ParquetError) -> Error {

@@ -1,7 +1,7 @@
 //! Reading a part back, with what stands in its side file.
 
 use super::side::SideReader;
-use super::{EXACT_KEY, EXACT_SIDECAR, ROW_TYPE_KEY, VERSION, VERSION_KEY, read_error};
+use super::{PAIR_KEY, ROW_TYPE_KEY, VERSION, VERSION_KEY, read_error, value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExactBatch;
 use crate::pgtype::RowType;
@@ -50,8 +50,8 @@ impl ParquetPart {
     /// Opens a main file and its side file, where there is one.
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`] when they are not such files, [`ErrorKind::Unsupported`] when a later
-    /// version wrote them.
+    /// [`ErrorKind::Damaged`] when they are not such files, not of one pair, or the side file is
+    /// missing; [`ErrorKind::Unsupported`] when a later version wrote them.
     pub fn open<R: ChunkReader + 'static, S: ChunkReader + 'static>(
         main: R,
         side: Option<S>,
@@ -59,15 +59,10 @@ impl ParquetPart {
         let metadata =
             ArrowReaderMetadata::load(&main, ArrowReaderOptions::new()).map_err(read_error)?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata();
-        let row_type = row_type(pairs.map_or(&[][..], |pairs| pairs))?;
-        if side.is_some()
-            && value(pairs.map_or(&[][..], |pairs| pairs), EXACT_KEY) != Some(EXACT_SIDECAR)
-        {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                "a side file stands beside a file that has none",
-            ));
-        }
+        let pairs = pairs.map_or(&[][..], |pairs| pairs);
+        let row_type = row_type(pairs)?;
+        let side = side.map(SideReader::new).transpose()?;
+        check_pair(value(pairs, PAIR_KEY), side.as_ref())?;
         let options = ArrowReaderOptions::new().with_schema(row_type.arrow_schema());
         let metadata = ArrowReaderMetadata::load(&main, options).map_err(read_error)?;
         let batch_rows = batch_rows(metadata.metadata().row_groups());
@@ -75,7 +70,6 @@ impl ParquetPart {
             .with_batch_size(batch_rows)
             .build()
             .map_err(read_error)?;
-        let side = side.map(SideReader::new).transpose()?;
         Ok(Self {
             row_type,
             batches,
@@ -137,8 +131,18 @@ fn batch_rows(groups: &[RowGroupMetaData]) -> usize {
     usize::try_from(BATCH_BYTES / row_bytes).map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS))
 }
 
-fn value<'a>(pairs: &'a [KeyValue], key: &str) -> Option<&'a str> {
-    pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+/// A side file belongs to the main file that names the same pair, and the other way round.
+fn check_pair(pair: Option<&str>, side: Option<&SideReader>) -> Result<()> {
+    let what = match (pair, side) {
+        (None, None) => return Ok(()),
+        (Some(pair), Some(side)) if side.pair() == pair => return Ok(()),
+        (Some(_), Some(_)) => "the side file belongs to another file",
+        (None, Some(_)) => "a side file stands beside a file that has none",
+        (Some(_), None) => "the side file is missing",
+    };
+    Err(Error::new(ErrorKind::Damaged, what).with_hint(
+        "Both files must come from the same export; if one of them was copied, copy both.",
+    ))
 }
 
 fn row_type(pairs: &[KeyValue]) -> Result<RowType> {

@@ -1,8 +1,9 @@
 //! The side file: values that have no standard form, bit for bit.
 
-use super::{VERSION, VERSION_KEY, read_error, write_error};
+use super::{PAIR_KEY, VERSION, VERSION_KEY, read_error, value, write_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExactValue;
+use crate::name::random_hex;
 use arrow::array::{ArrayRef, AsArray, BinaryBuilder, Int16Builder, Int64Builder};
 use arrow::datatypes::{DataType, Field, Int16Type, Int64Type, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
@@ -28,6 +29,7 @@ fn schema() -> SchemaRef {
 pub struct SideWriter<W: Write + Send> {
     writer: ArrowWriter<W>,
     schema: SchemaRef,
+    pair: String,
 }
 
 impl<W: Write + Send> fmt::Debug for SideWriter<W> {
@@ -43,18 +45,29 @@ impl<W: Write + Send> SideWriter<W> {
     /// [`ErrorKind::Storage`] when the file below cannot be written.
     pub fn new(file: W) -> Result<Self> {
         let schema = schema();
+        let pair = random_hex();
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_created_by(concat!("opskit ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_dictionary_enabled(false)
-            .set_key_value_metadata(Some(vec![KeyValue::new(
-                VERSION_KEY.to_owned(),
-                VERSION.to_owned(),
-            )]))
+            .set_key_value_metadata(Some(vec![
+                KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_owned()),
+                KeyValue::new(PAIR_KEY.to_owned(), pair.clone()),
+            ]))
             .build();
         let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
             .map_err(write_error)?;
-        Ok(Self { writer, schema })
+        Ok(Self {
+            writer,
+            schema,
+            pair,
+        })
+    }
+
+    /// What the main file must name, by [`ParquetWriter::pair_with`](super::ParquetWriter::pair_with).
+    #[must_use]
+    pub fn pair(&self) -> &str {
+        &self.pair
     }
 
     /// Appends the values of one batch. Batches must come in order of their rows.
@@ -100,6 +113,7 @@ impl<W: Write + Send> SideWriter<W> {
 
 /// Reads a side file in order of its rows.
 pub(super) struct SideReader {
+    pair: String,
     batches: ParquetRecordBatchReader,
     waiting: std::vec::IntoIter<ExactValue>,
     next: Option<ExactValue>,
@@ -112,8 +126,13 @@ impl SideReader {
         if builder.schema().fields() != schema().fields() {
             return Err(damaged("does not have the columns of a side file"));
         }
+        let pairs = builder.metadata().file_metadata().key_value_metadata();
+        let pair = pairs.and_then(|pairs| value(pairs, PAIR_KEY));
+        let pair = pair.ok_or_else(|| damaged("does not tell what it belongs to"))?;
+        let pair = pair.to_owned();
         let batches = builder.with_batch_size(1024).build().map_err(read_error)?;
         let mut reader = Self {
+            pair,
             batches,
             waiting: Vec::new().into_iter(),
             next: None,
@@ -121,6 +140,10 @@ impl SideReader {
         };
         reader.advance()?;
         Ok(reader)
+    }
+
+    pub(super) fn pair(&self) -> &str {
+        &self.pair
     }
 
     /// The values of rows before `end`, in order.

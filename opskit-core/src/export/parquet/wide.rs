@@ -77,8 +77,12 @@ impl<W: Write + Send> WideWriter<W> {
         }
     }
 
-    pub(super) fn finish(mut self) -> Result<W> {
+    /// Ends the file, with one more pair in its metadata.
+    pub(super) fn finish(mut self, more: Option<KeyValue>) -> Result<W> {
         self.flush()?;
+        if let Some(more) = more {
+            self.file.append_key_value_metadata(more);
+        }
         self.file.into_inner().map_err(write_error)
     }
 

@@ -2,7 +2,7 @@
 
 use super::wide::WideWriter;
 use super::{
-    EXACT_KEY, EXACT_NONE, EXACT_SIDECAR, ROW_TYPE_KEY, VERSION, VERSION_KEY, dictionary,
+    EXACT_KEY, EXACT_NONE, EXACT_SIDECAR, PAIR_KEY, ROW_TYPE_KEY, VERSION, VERSION_KEY, dictionary,
     write_error,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -91,6 +91,7 @@ pub struct ParquetWriter<W: Write + Send> {
     row_type: RowType,
     options: ParquetOptions,
     rows: u64,
+    pair: Option<KeyValue>,
 }
 
 /// Dictionaries are chosen by looking at the first batch.
@@ -123,6 +124,7 @@ impl<W: Write + Send> ParquetWriter<W> {
             row_type: row_type.clone(),
             options,
             rows: 0,
+            pair: None,
         })
     }
 
@@ -147,6 +149,11 @@ impl<W: Write + Send> ParquetWriter<W> {
         Ok(())
     }
 
+    /// Names the side file that belongs to this one, by its [`pair`](super::SideWriter::pair).
+    pub fn pair_with(&mut self, pair: &str) {
+        self.pair = Some(KeyValue::new(PAIR_KEY.to_owned(), pair.to_owned()));
+    }
+
     /// Ends the file; gives back what it was written to, and the rows in it.
     ///
     /// # Errors
@@ -154,8 +161,13 @@ impl<W: Write + Send> ParquetWriter<W> {
     pub fn finish(mut self) -> Result<(W, u64)> {
         self.open(None)?;
         let file = match std::mem::replace(&mut self.state, State::Failed) {
-            State::Open(writer) => writer.into_inner().map_err(write_error)?,
-            State::Wide(writer) => writer.finish()?,
+            State::Open(mut writer) => {
+                if let Some(pair) = self.pair {
+                    writer.append_key_value_metadata(pair);
+                }
+                writer.into_inner().map_err(write_error)?
+            }
+            State::Wide(writer) => writer.finish(self.pair)?,
             State::Waiting(_) | State::Failed => return Err(failed()),
         };
         Ok((file, self.rows))

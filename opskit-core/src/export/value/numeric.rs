@@ -212,6 +212,14 @@ fn write_digits(
     }
 }
 
+/// The length of that text, or a little more.
+pub(crate) fn text_len(bytes: &[u8]) -> Result<usize, Malformed> {
+    let numeric = Numeric::parse(bytes)?;
+    let integer = usize::try_from(4 * (numeric.weight + 1)).unwrap_or(0);
+    // A sign and a point, or a word.
+    Ok(integer.max(9) + 2 + usize::from(numeric.dscale.min(DSCALE_MAX)))
+}
+
 /// Appends the server's text. `Ok(false)`: the value is not canonical.
 pub(crate) fn write_text(bytes: &[u8], out: &mut Vec<u8>) -> Fit {
     let numeric = Numeric::parse(bytes)?;

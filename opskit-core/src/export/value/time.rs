@@ -1,4 +1,4 @@
-//! Dates and timestamps: from the server's epoch of 2000 to Arrow's of 1970, infinities kept.
+//! Times of day; dates and timestamps from the server's epoch of 2000 to Arrow's of 1970, infinities kept.
 //!
 //! Infinity is the largest value of the type and -infinity its negative, which DuckDB reads as such;
 //! the smallest value would make it abort. The server's own infinities are the two extremes
@@ -8,6 +8,15 @@
 const EPOCH_US: i64 = 946_684_800_000_000;
 /// Days from 1970-01-01 to 2000-01-01.
 const EPOCH_DAYS: i32 = 10_957;
+
+/// Microseconds of a day.
+const DAY_US: i64 = 86_400_000_000;
+
+/// A time of day, the same in both. `None` outside a day: the server has 24:00:00, Arrow has not.
+#[inline]
+pub(crate) fn time_to_arrow(server: i64) -> Option<i64> {
+    (0..DAY_US).contains(&server).then_some(server)
+}
 
 /// Server to Arrow. `None` past the range of Arrow: finite values from 294247-01-10 on.
 #[inline]
@@ -83,5 +92,8 @@ mod tests {
         assert_eq!(timestamp_to_arrow(i64::MAX - EPOCH_US), None);
         assert!(timestamp_to_arrow(i64::MAX - EPOCH_US - 1).is_some());
         assert_eq!(date_to_arrow(i32::MIN), Some(-i32::MAX));
+        assert_eq!(time_to_arrow(DAY_US - 1), Some(DAY_US - 1));
+        assert_eq!(time_to_arrow(DAY_US), None);
+        assert_eq!(time_to_arrow(-1), None);
     }
 }

@@ -59,7 +59,8 @@ pub(in crate::postgres) fn apply(client_encoding: &str, selection: &Selection) -
 }
 
 /// The statements with which the leader waits for locks: for so long, and not for longer than we live.
-/// They take no snapshot. Before version 14 the server only notices our end when the wait is over.
+/// They take no snapshot. Before version 14 the server does not notice that a client was killed before
+/// the wait is over.
 pub(in crate::postgres) fn bounded_wait(timeout: Duration, server_version: u32) -> String {
     let mut sql = lock_timeout(timeout);
     if server_version >= 140_000 {

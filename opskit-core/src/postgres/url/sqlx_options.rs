@@ -14,7 +14,7 @@ impl DatabaseUrl {
     ///
     /// Fails where `sqlx` would be laxer than what was asked for: it cannot bind a password exchange
     /// to the channel, and it cannot check a name while connecting to another address.
-    pub fn sqlx_options(&self, resolved: &ResolvedHost) -> Result<PgConnectOptions> {
+    pub(crate) fn sqlx_options(&self, resolved: &ResolvedHost) -> Result<PgConnectOptions> {
         let is_socket = matches!(resolved.peer(), Peer::Socket(_));
         if self.channel_binding() == ChannelBinding::Require && !is_socket {
             return Err(Error::new(

@@ -1,0 +1,154 @@
+//! Columns of tables.
+
+use super::read::ReadContext;
+use super::sequence::{SequenceOptions, options_json};
+use crate::name::QualifiedName;
+use serde::{Deserialize, Serialize};
+
+/// A column. What it has by default is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type as SQL, with its modifier: `character varying(10)`.
+    #[serde(rename = "type")]
+    pub type_sql: String,
+    /// Its collation, where it is not the type's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<QualifiedName>,
+    /// Its NOT NULL constraint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_null: Option<NotNull>,
+    /// What makes it an identity column. A partition shares its parent's and has none here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// Whether the table itself declares it; otherwise it is only inherited.
+    pub local: bool,
+    /// The storage strategy as the catalog spells it, where it is not the type's: `x`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
+    /// The compression as the catalog spells it, where it is set: `l`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<String>,
+    /// The statistics target, where it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<i32>,
+    /// Options, each `name=value`: `n_distinct=-1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
+/// A NOT NULL constraint. Before version 18 it has no name and nothing can be said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotNull {
+    /// Its name, from version 18 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether the table itself declares it; otherwise it is only inherited.
+    pub local: bool,
+    /// Whether children are spared.
+    #[serde(default)]
+    pub no_inherit: bool,
+    /// Whether the rows of old are known to obey.
+    #[serde(default = "yes")]
+    pub validated: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What makes an identity column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Whether users may give values of their own.
+    pub kind: IdentityKind,
+    /// Its sequence.
+    pub sequence: QualifiedName,
+    /// The options of the sequence.
+    pub options: SequenceOptions,
+    /// Whether the sequence is unlogged.
+    pub unlogged: bool,
+}
+
+/// Whether users may give an identity column values of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdentityKind {
+    /// No.
+    #[serde(rename = "a")]
+    Always,
+    /// Yes.
+    #[serde(rename = "d")]
+    ByDefault,
+}
+
+/// Where the values of a generated column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Generated {
+    /// In the row.
+    #[serde(rename = "s")]
+    Stored,
+    /// Nowhere; they are computed when read.
+    #[serde(rename = "v")]
+    Virtual,
+}
+
+/// SQL for a qualified name as JSON.
+pub(super) fn name_json(schema: &str, name: &str) -> String {
+    format!("pg_catalog.json_build_object('schema', {schema}, 'name', {name})")
+}
+
+/// SQL for the columns, as JSON, of the relation whose OID is `relation`. Those that were dropped are
+/// not among them.
+pub(super) fn columns_json(cx: &ReadContext<'_>, relation: &str) -> String {
+    format!(
+        "(select pg_catalog.json_agg(pg_catalog.json_strip_nulls(pg_catalog.json_build_object(\
+         'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), \
+         'collation', case when a.attcollation <> t.typcollation then (select {collation} \
+         from pg_catalog.pg_collation l join pg_catalog.pg_namespace ln on ln.oid = l.collnamespace \
+         where l.oid = a.attcollation) end, \
+         'not_null', case when a.attnotnull then {not_null} end, \
+         'identity', case when a.attidentity <> '' then {identity} end, \
+         'local', a.attislocal, \
+         'storage', case when a.attstorage <> t.typstorage then a.attstorage end, \
+         'compression', {compression}, \
+         'statistics', case when a.attstattarget >= 0 then a.attstattarget end, \
+         'options', a.attoptions)) order by a.attnum) \
+         from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid \
+         where a.attrelid = {relation} and a.attnum > 0 and not a.attisdropped)",
+        collation = name_json("ln.nspname", "l.collname"),
+        not_null = not_null_json(cx),
+        identity = identity_json(),
+        compression = cx.since(
+            140_000,
+            "nullif(a.attcompression, '')",
+            "null::pg_catalog.text"
+        ),
+    )
+}
+
+fn not_null_json(cx: &ReadContext<'_>) -> &'static str {
+    if cx.server_version >= 180_000 {
+        "(select pg_catalog.json_build_object('name', k.conname, 'local', k.conislocal, \
+         'no_inherit', k.connoinherit, 'validated', k.convalidated) from pg_catalog.pg_constraint k \
+         where k.conrelid = a.attrelid and k.contype = 'n' and k.conkey[1] = a.attnum)"
+    } else {
+        "pg_catalog.json_build_object('local', a.attislocal or not exists (\
+         select from pg_catalog.pg_inherits i join pg_catalog.pg_attribute p on p.attrelid = i.inhparent \
+         where i.inhrelid = a.attrelid and p.attname = a.attname and p.attnotnull))"
+    }
+}
+
+fn identity_json() -> String {
+    format!(
+        "(select pg_catalog.json_build_object('kind', a.attidentity, 'sequence', {name}, \
+         'options', {options}, 'unlogged', sc.relpersistence = 'u') \
+         from pg_catalog.pg_depend d join pg_catalog.pg_class sc on sc.oid = d.objid \
+         join pg_catalog.pg_namespace sn on sn.oid = sc.relnamespace \
+         join pg_catalog.pg_sequence s on s.seqrelid = sc.oid \
+         where d.classid = 1259 and d.refclassid = 1259 and d.refobjid = a.attrelid \
+         and d.refobjsubid = a.attnum and d.deptype = 'i')",
+        name = name_json("sn.nspname", "sc.relname"),
+        options = options_json("s"),
+    )
+}

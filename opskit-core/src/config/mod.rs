@@ -1,0 +1,162 @@
+//! The project's configuration, `opskit.toml`, as plain values.
+//!
+//! This module reads text only. Finding the file and the environment variables that it names is up to
+//! the caller, as is deciding what a setting means for one command. No secret is ever in the file:
+//! a database is named by the environment variable that holds its URL.
+
+mod raw;
+#[cfg(test)]
+mod tests;
+mod units;
+
+pub use units::{parse_duration, parse_size};
+
+use crate::catalog::Pattern;
+use crate::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The name of the file, looked for in the working directory and upwards.
+pub const FILE_NAME: &str = "opskit.toml";
+
+/// How much care a database deserves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TargetClass {
+    /// What changes or deletes needs the target's name said once more.
+    Production,
+    /// A copy that people rely on.
+    Staging,
+    /// May be thrown away at any time.
+    Scratch,
+}
+
+/// A database by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Target {
+    /// How much care it deserves.
+    pub class: TargetClass,
+    /// The environment variable that holds its URL.
+    pub url_env: String,
+    /// The repository for its backups; the default one when not said.
+    pub repository: Option<String>,
+    /// Schemas that backups, comparisons and checks leave out.
+    pub ignore_schemas: Vec<String>,
+    /// Tables whose rows backups leave out.
+    pub exclude: Vec<Pattern>,
+    /// Objects that a backup may go without, by the names that it refuses them with.
+    pub accept_loss: Vec<String>,
+    /// How often a backup is due.
+    pub schedule: Option<Duration>,
+}
+
+/// A place for backups by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RepositoryPlace {
+    /// Where it is: a directory. A relative one starts at the folder of the file.
+    pub url: String,
+}
+
+/// What a run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Connections that work at the same time.
+    pub jobs: Option<u16>,
+    /// Memory for buffers, in bytes.
+    pub memory: Option<u64>,
+    /// Size of a part on the server's disk, in bytes.
+    pub part_size: Option<u64>,
+    /// How long to wait for the lock on a table.
+    pub lock_timeout: Option<Duration>,
+}
+
+/// What is called when a run ends: programs with their arguments, never through a shell. They get the
+/// report as JSON on standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Hooks {
+    /// Called after a success.
+    pub on_success: Vec<String>,
+    /// Called after a failure.
+    pub on_failure: Vec<String>,
+}
+
+/// Everything that `opskit.toml` says.
+///
+/// ```
+/// use opskit_core::config::{Config, TargetClass};
+/// let config = Config::parse(r#"
+///     default_target = "shop"
+///
+///     [target.shop]
+///     class = "production"
+///     url_env = "SHOP_DATABASE_URL"
+///     schedule = "24h"
+/// "#)?;
+/// assert_eq!(config.target("shop")?.class, TargetClass::Production);
+/// assert!(config.target("ship").unwrap_err().hint().unwrap().contains("shop"));
+/// # Ok::<(), opskit_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// The target that is meant when none is named.
+    pub default_target: Option<String>,
+    /// The repository that is meant when none is named.
+    pub default_repository: Option<String>,
+    /// The databases.
+    pub targets: BTreeMap<String, Target>,
+    /// The places for backups.
+    pub repositories: BTreeMap<String, RepositoryPlace>,
+    /// What a run may take.
+    pub limits: Limits,
+    /// What is called when a run ends.
+    pub hooks: Hooks,
+}
+
+impl Config {
+    /// Reads the text of `opskit.toml`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`], with the line of the mistake. No value of the file is repeated:
+    /// someone may have put a password there.
+    pub fn parse(text: &str) -> Result<Self> {
+        raw::parse(text)
+    }
+
+    /// The target of this name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], with the names that there are.
+    pub fn target(&self, name: &str) -> Result<&Target> {
+        let found = self.targets.get(name);
+        found.ok_or_else(|| unknown("target", name, self.targets.keys()))
+    }
+
+    /// The repository of this name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], with the names that there are.
+    pub fn repository(&self, name: &str) -> Result<&RepositoryPlace> {
+        let found = self.repositories.get(name);
+        found.ok_or_else(|| unknown("repository", name, self.repositories.keys()))
+    }
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Error {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let hint = match known[..] {
+        [] => format!("{FILE_NAME} names no {what}."),
+        _ => format!("{FILE_NAME} names: {}.", known.join(", ")),
+    };
+    Error::new(
+        ErrorKind::NotFound,
+        format!("there is no {what} \"{name}\""),
+    )
+    .with_hint(hint)
+}

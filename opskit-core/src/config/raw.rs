@@ -1,0 +1,255 @@
+//! The file as it is written, with the place of every value, and its check.
+
+use super::{
+    Config, FILE_NAME, Hooks, Limits, RepositoryPlace, Target, TargetClass, parse_duration,
+    parse_size,
+};
+use crate::catalog::Pattern;
+use crate::error::{Error, ErrorKind, Result};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use toml::Spanned;
+
+type Text = Spanned<String>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    default_target: Option<Text>,
+    default_repository: Option<Text>,
+    #[serde(default)]
+    target: BTreeMap<Text, RawTarget>,
+    #[serde(default)]
+    repository: BTreeMap<Text, RawRepository>,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default)]
+    hooks: RawHooks,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTarget {
+    class: TargetClass,
+    url_env: Text,
+    repository: Option<Text>,
+    #[serde(default)]
+    ignore_schemas: Vec<String>,
+    #[serde(default)]
+    exclude: Vec<Text>,
+    #[serde(default)]
+    accept_loss: Vec<String>,
+    schedule: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRepository {
+    url: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    jobs: Option<Spanned<u16>>,
+    memory: Option<Text>,
+    part_size: Option<Text>,
+    lock_timeout: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHooks {
+    #[serde(default)]
+    on_success: Vec<String>,
+    #[serde(default)]
+    on_failure: Vec<String>,
+}
+
+pub(super) fn parse(text: &str) -> Result<Config> {
+    let raw: RawConfig = toml::from_str(text).map_err(|error| from_toml(text, &error))?;
+    Checker { text }.config(raw)
+}
+
+/// What may be referred to.
+struct Names {
+    targets: BTreeSet<String>,
+    repositories: BTreeSet<String>,
+}
+
+impl Names {
+    fn of(raw: &RawConfig) -> Self {
+        let name = |name: &Text| name.get_ref().clone();
+        Self {
+            targets: raw.target.keys().map(name).collect(),
+            repositories: raw.repository.keys().map(name).collect(),
+        }
+    }
+}
+
+/// Turns what is written into values; knows the text, to tell the line of a mistake.
+struct Checker<'a> {
+    text: &'a str,
+}
+
+impl Checker<'_> {
+    fn config(&self, raw: RawConfig) -> Result<Config> {
+        let names = Names::of(&raw);
+        let mut targets = BTreeMap::new();
+        for (name, target) in raw.target {
+            self.name("target", &name)?;
+            self.known(
+                "repository",
+                target.repository.as_ref(),
+                &names.repositories,
+            )?;
+            targets.insert(name.into_inner(), self.target(target)?);
+        }
+        let mut repositories = BTreeMap::new();
+        for (name, place) in raw.repository {
+            self.name("repository", &name)?;
+            repositories.insert(name.into_inner(), self.repository(place)?);
+        }
+        self.known("target", raw.default_target.as_ref(), &names.targets)?;
+        let repository = raw.default_repository.as_ref();
+        self.known("repository", repository, &names.repositories)?;
+        Ok(Config {
+            default_target: raw.default_target.map(Spanned::into_inner),
+            default_repository: raw.default_repository.map(Spanned::into_inner),
+            targets,
+            repositories,
+            limits: self.limits(&raw.limits)?,
+            hooks: Hooks {
+                on_success: raw.hooks.on_success,
+                on_failure: raw.hooks.on_failure,
+            },
+        })
+    }
+
+    fn target(&self, raw: RawTarget) -> Result<Target> {
+        let variable = raw.url_env.get_ref();
+        if variable.is_empty()
+            || !variable
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
+            let what = "url_env is not the name of an environment variable";
+            return Err(self.wrong(&raw.url_env.span(), what).with_hint(
+                "The URL itself holds a password and has no place in a file: put it into a variable, and name that.",
+            ));
+        }
+        let patterns = raw.exclude.iter().map(|pattern| {
+            Pattern::parse(pattern.get_ref())
+                .map_err(|error| self.wrong(&pattern.span(), error.to_string()))
+        });
+        Ok(Target {
+            class: raw.class,
+            url_env: variable.clone(),
+            repository: raw.repository.map(Spanned::into_inner),
+            ignore_schemas: raw.ignore_schemas,
+            exclude: patterns.collect::<Result<_>>()?,
+            accept_loss: raw.accept_loss,
+            schedule: self.parsed(raw.schedule.as_ref(), parse_duration)?,
+        })
+    }
+
+    fn repository(&self, raw: RawRepository) -> Result<RepositoryPlace> {
+        if raw.url.get_ref().is_empty() {
+            return Err(self.wrong(&raw.url.span(), "url is empty"));
+        }
+        Ok(RepositoryPlace {
+            url: raw.url.into_inner(),
+        })
+    }
+
+    fn limits(&self, raw: &RawLimits) -> Result<Limits> {
+        if let Some(jobs) = &raw.jobs
+            && !(1..=256).contains(jobs.get_ref())
+        {
+            return Err(self.wrong(&jobs.span(), "jobs is a number from 1 to 256"));
+        }
+        Ok(Limits {
+            jobs: raw.jobs.as_ref().map(|jobs| *jobs.get_ref()),
+            memory: self.parsed(raw.memory.as_ref(), parse_size)?,
+            part_size: self.parsed(raw.part_size.as_ref(), parse_size)?,
+            lock_timeout: self.parsed(raw.lock_timeout.as_ref(), parse_duration)?,
+        })
+    }
+
+    fn parsed<T>(
+        &self,
+        text: Option<&Text>,
+        parse: fn(&str) -> std::result::Result<T, String>,
+    ) -> Result<Option<T>> {
+        let parsed = text.map(|text| {
+            parse(text.get_ref()).map_err(|hint| {
+                self.wrong(&text.span(), "the value cannot be read")
+                    .with_hint(format!("Please {hint}."))
+            })
+        });
+        parsed.transpose()
+    }
+
+    /// Names are typed where URLs and paths are: they must not look like either.
+    fn name(&self, what: &str, name: &Text) -> Result<()> {
+        if is_word(name.get_ref()) {
+            return Ok(());
+        }
+        let what = format!("the name of a {what} has letters, digits, _ and - only");
+        Err(self.wrong(&name.span(), what))
+    }
+
+    fn known(&self, what: &str, name: Option<&Text>, known: &BTreeSet<String>) -> Result<()> {
+        match name {
+            Some(name) if !known.contains(name.get_ref()) => {
+                // Whatever else stands there may be a secret in the wrong place.
+                let word = Some(name.get_ref()).filter(|name| is_word(name));
+                let table = word.map_or(String::new(), |word| format!(" [{what}.{word}]"));
+                let what = format!("there is no such {what}{table} in this file");
+                Err(self.wrong(&name.span(), what))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn wrong(&self, span: &Range<usize>, what: impl std::fmt::Display) -> Error {
+        wrong(self.text, Some(span), what)
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_part)
+}
+
+fn wrong(text: &str, span: Option<&Range<usize>>, what: impl std::fmt::Display) -> Error {
+    let line = span.map(|span| {
+        let before = text.as_bytes().get(..span.start).unwrap_or_default();
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    });
+    let place = line.map_or_else(String::new, |line| format!(" line {line}"));
+    Error::new(
+        ErrorKind::InvalidInput,
+        format!("{FILE_NAME}{place}: {what}"),
+    )
+}
+
+/// What the parser says, without the values that it repeats.
+fn from_toml(text: &str, error: &toml::de::Error) -> Error {
+    let message = error.message();
+    let what = match message.split_once("string \"") {
+        Some((before, after)) => {
+            let rest = after.rsplit_once('"').map_or("", |(_, rest)| rest);
+            format!("{before}a string{rest}")
+        }
+        None => message.to_owned(),
+    };
+    let what: Vec<&str> = what.split_whitespace().collect();
+    let error = wrong(text, error.span().as_ref(), what.join(" "));
+    if message.starts_with("unknown field `url`") {
+        error.with_hint("A URL holds a password and has no place in a file: put it into an environment variable, and name that in url_env.")
+    } else {
+        error
+    }
+}

@@ -1,0 +1,123 @@
+//! What the configuration takes, and where it says that something is wrong.
+
+use super::*;
+
+const FULL: &str = r#"
+default_target = "shop"
+default_repository = "main"
+
+[target.shop]
+class = "production"
+url_env = "SHOP_DATABASE_URL"
+repository = "main"
+ignore_schemas = ["scratchpad"]
+exclude = ["audit.*", '"Odd.Name"']
+accept_loss = ["event trigger watch"]
+schedule = "24h"
+
+[target.copy]
+class = "scratch"
+url_env = "COPY_URL"
+
+[repository.main]
+url = "backups"
+
+[limits]
+jobs = 4
+memory = "512MiB"
+part_size = "64MiB"
+lock_timeout = "30s"
+
+[hooks]
+on_success = ["notify", "--ok"]
+on_failure = ["notify", "--failed"]
+"#;
+
+#[test]
+fn every_key_is_read() {
+    let config = Config::parse(FULL).unwrap();
+    assert_eq!(config.default_target.as_deref(), Some("shop"));
+    let shop = config.target("shop").unwrap();
+    assert_eq!(shop.schedule, Some(Duration::from_secs(86_400)));
+    assert_eq!(shop.exclude.len(), 2);
+    assert_eq!(shop.ignore_schemas, ["scratchpad"]);
+    assert_eq!(config.repository("main").unwrap().url, "backups");
+    assert_eq!(config.limits.memory, Some(512 << 20));
+    assert_eq!(config.hooks.on_failure, ["notify", "--failed"]);
+    assert_eq!(Config::parse("").unwrap(), Config::default());
+}
+
+fn mistake(text: &str) -> Error {
+    let error = Config::parse(text).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    error
+}
+
+#[test]
+fn mistakes_name_their_line() {
+    let target = "[target.a]\nclass = \"production\"\nurl_env = \"A\"\n";
+    for (text, line, said) in [
+        ("x = 1".to_owned(), 1, "unknown field `x`"),
+        (format!("{target}clas = 1"), 4, "unknown field `clas`"),
+        (target.replace("production", "prod"), 2, "unknown variant"),
+        (format!("{target}schedule = \"daily\""), 4, "cannot be read"),
+        (format!("{target}exclude = [\"a.b.c\"]"), 4, "pattern"),
+        (format!("{target}repository = \"b\""), 4, "[repository.b]"),
+        (format!("default_target = \"b\"\n{target}"), 1, "[target.b]"),
+        ("\n[limits]\njobs = 0".to_owned(), 3, "from 1 to 256"),
+        (
+            "[target.\"a b\"]\nclass = \"scratch\"\nurl_env = \"A\"".to_owned(),
+            1,
+            "letters",
+        ),
+        ("a = [".to_owned(), 1, ""),
+    ] {
+        let error = mistake(&text).to_string();
+        assert!(error.contains(&format!("line {line}:")), "{text}: {error}");
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_url_in_the_file_is_refused_and_not_repeated() {
+    for text in [
+        "[target.a]\nclass = \"production\"\nurl = \"postgres://ann:hunter2@host/db\"",
+        "[target.a]\nclass = \"production\"\nurl_env = \"postgres://ann:hunter2@host/db\"",
+        "[target]\na = \"postgres://ann:hunter2@host/db\"",
+        "[limits]\njobs = \"postgres://ann:hunter2@host/db\"",
+        "default_target = \"hunter2",
+        "default_target = \"postgres://ann:hunter2@host/db\"",
+    ] {
+        let error = mistake(text);
+        let told = format!("{error} {error:?} {:?}", error.hint());
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+/// The keys that the parser knows, as it tells them itself.
+fn keys_of(table: &str) -> Vec<String> {
+    let text = format!("{table}\nno_such_key = 1");
+    let error = Config::parse(&text).unwrap_err().to_string();
+    let (_, keys) = error.split_once("expected").unwrap();
+    keys.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_key_is_documented() {
+    let page = include_str!("../../../docs/configuration.md");
+    let tables = ["", "[target.x]", "[repository.x]", "[limits]", "[hooks]"];
+    for table in tables {
+        let keys = keys_of(table);
+        assert!(!keys.is_empty(), "{table}");
+        for key in keys {
+            let row = format!("| `{key}` |");
+            let tables =
+                page.contains(&format!("`[{key}]`")) || page.contains(&format!("`[{key}.NAME]`"));
+            assert!(page.contains(&row) || tables, "{table} {key}");
+        }
+    }
+}
