@@ -135,6 +135,31 @@ pub(crate) enum Schema {
         #[arg(long, value_name = "URL")]
         db: Option<String>,
     },
+    /// Write down what is true of all objects, roles and settings, as JSON that can be compared
+    ///
+    /// Secrets (options of user mappings, connection strings, options that are named like secrets)
+    /// are salted digests.
+    Snapshot {
+        /// The database [default: DATABASE_URL, else SUPABASE_DB_URL, else the PG* variables]
+        #[arg(long, value_name = "URL")]
+        db: Option<String>,
+        /// The file [default: standard output]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Show how the objects, roles and settings of two databases differ; exit 1 when they do
+    #[command(after_help = EXIT_CODES)]
+    Diff {
+        /// A database's URL, or a file that `opskit schema snapshot` wrote
+        #[arg(value_name = "A")]
+        a: String,
+        /// The other one
+        #[arg(value_name = "B")]
+        b: String,
+        /// Compare the objects alone, not roles, tablespaces and settings of the database
+        #[arg(long)]
+        objects_only: bool,
+    },
 }
 
 /// Look at the configuration, opskit.toml.

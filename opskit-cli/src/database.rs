@@ -67,7 +67,7 @@ impl Database {
         let url = DatabaseUrl::parse(text, &env.connect)?;
         if db.is_some() && url.has_password_in_url() {
             app.printer.warning(
-                "the password in --db shows in the process list; use DATABASE_URL, PGPASSWORD or a password file",
+                "a password in an argument shows in the process list; use DATABASE_URL, PGPASSWORD or a password file",
             );
         }
         let by_variable = ["PGHOST", "PGHOSTADDR", "PGSERVICE"]

@@ -30,6 +30,8 @@ const BROKEN_PIPE: u8 = 141;
 pub(crate) enum Stop {
     /// It failed.
     Failed(Error),
+    /// It did what was asked, and the answer, which was told, is no.
+    Refuted,
     /// Nobody reads standard output any more, which is no news to whoever closed it.
     BrokenPipe,
 }
@@ -49,6 +51,7 @@ pub(crate) fn usage_error(message: impl Into<String>, hint: impl Into<String>) -
 pub(crate) fn report(printer: &Printer, result: Result<(), Stop>) -> ExitCode {
     let error = match result {
         Ok(()) => return ExitCode::SUCCESS,
+        Err(Stop::Refuted) => return ExitCode::from(ErrorKind::CheckFailed.exit_code()),
         Err(Stop::BrokenPipe) => return ExitCode::from(BROKEN_PIPE),
         Err(Stop::Failed(error)) => error,
     };

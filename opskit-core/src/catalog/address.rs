@@ -17,6 +17,10 @@ impl CatalogId {
     pub const CLASS: Self = Self(1259);
     /// `pg_authid`.
     pub const ROLE: Self = Self(1260);
+    /// `pg_tablespace`.
+    pub const TABLESPACE: Self = Self(1213);
+    /// `pg_parameter_acl`.
+    pub const PARAMETER_ACL: Self = Self(6243);
     /// `pg_database`.
     pub const DATABASE: Self = Self(1262);
     /// `pg_foreign_server`.

@@ -4,6 +4,8 @@
 
 mod address;
 pub mod ddl;
+pub mod diff;
+pub mod facts;
 pub mod model;
 mod order;
 mod pattern;

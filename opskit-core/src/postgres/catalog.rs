@@ -40,7 +40,7 @@ pub async fn read_model(ctx: &OpContext, url: &DatabaseUrl, scope: &Scope) -> Re
 }
 
 /// A session in a transaction that reads from one snapshot, with an empty search path.
-async fn open(ctx: &OpContext, url: &DatabaseUrl) -> Result<(Session, u32)> {
+pub(super) async fn open(ctx: &OpContext, url: &DatabaseUrl) -> Result<(Session, u32)> {
     let mut probe = WireConnection::connect(url, ctx.cancel()).await?;
     refuse_transaction_pooler(url, &mut probe, ctx.cancel()).await?;
     let server_version = probe.server_version_num();

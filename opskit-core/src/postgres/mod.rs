@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod export;
 pub mod load;
 mod server_process;
+pub mod facts;
 mod session;
 pub mod url;
 pub mod wire;

@@ -55,6 +55,27 @@ impl Session {
         self.cancel.guard(work).await
     }
 
+    /// Runs statements and hands over their rows one by one, so that none is kept that is not wanted.
+    pub(crate) async fn each_row(
+        &mut self,
+        doing: &str,
+        sql: String,
+        mut take: impl FnMut(TextRow) -> Result<()>,
+    ) -> Result<()> {
+        let work = async {
+            let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut self.connection);
+            while let Some(row) = stream
+                .try_next()
+                .await
+                .map_err(|error| from_sqlx(doing, error))?
+            {
+                take(text_row(&row)?)?;
+            }
+            Ok(())
+        };
+        self.cancel.guard(work).await
+    }
+
     /// Runs statements whose answers do not matter.
     pub(crate) async fn execute(&mut self, doing: &str, sql: impl Into<String>) -> Result<()> {
         self.rows(doing, sql.into()).await.map(drop)

@@ -1,0 +1,49 @@
+//! Facts as a file.
+
+use super::{FACTS_SCHEMA, Facts};
+use crate::error::{Error, ErrorKind, Result};
+use serde::Deserialize;
+
+/// What tells one version of the file from another.
+#[derive(Deserialize)]
+struct Head {
+    schema: String,
+}
+
+impl Facts {
+    /// The file: JSON in a stable order, so that two of them can be compared by any tool.
+    ///
+    /// # Errors
+    /// Of kind `Internal`, which is a defect.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string_pretty(self)
+            .map(|text| text + "\n")
+            .map_err(|source| {
+                Error::new(ErrorKind::Internal, "cannot write the facts").with_source(source)
+            })
+    }
+
+    /// Reads a file of any version.
+    ///
+    /// # Errors
+    /// Of kind `Damaged` when it is none; `Unsupported` when it is of a later version.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let damaged =
+            |source| Error::new(ErrorKind::Damaged, "this is no file of facts").with_source(source);
+        let head: Head = serde_json::from_slice(bytes).map_err(damaged)?;
+        if head.schema != FACTS_SCHEMA {
+            let message = format!(
+                "facts of the form \"{}\" are unknown",
+                head.schema.escape_debug()
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with_hint("A newer opskit may have written them."));
+        }
+        let mut facts: Self = serde_json::from_slice(bytes).map_err(damaged)?;
+        // Whoever edits the file need not know our order.
+        for list in [&mut facts.objects, &mut facts.cluster] {
+            list.sort_by(|a, b| a.key().cmp(&b.key()));
+        }
+        Ok(facts)
+    }
+}
