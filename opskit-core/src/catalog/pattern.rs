@@ -103,7 +103,11 @@ impl Pattern {
             format!("{column} operator(pg_catalog.~) {regex} collate pg_catalog.default")
         };
         let schema = self.schema.as_deref().unwrap_or(".*");
-        format!("{} and {}", matches("v.nspname", schema), matches("v.relname", &self.name))
+        format!(
+            "{} and {}",
+            matches("v.nspname", schema),
+            matches("v.relname", &self.name)
+        )
     }
 
     /// The condition on a `pg_class` row `c` and its `pg_namespace` row `n`.

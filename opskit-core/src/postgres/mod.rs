@@ -2,9 +2,9 @@
 
 pub mod catalog;
 pub mod export;
+pub mod facts;
 pub mod load;
 mod server_process;
-pub mod facts;
 mod session;
 pub mod url;
 pub mod wire;

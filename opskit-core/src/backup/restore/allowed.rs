@@ -21,17 +21,17 @@ const ALLOWED: &[&[&str]] = &[
 /// Fails for a statement that a superuser must not run.
 pub(super) fn check(object: &str, sql: &str) -> Result<()> {
     let bare = without_names(sql);
-    let words: Vec<String> = bare
-        .split_whitespace()
-        .map(str::to_uppercase)
-        .collect();
+    let words: Vec<String> = bare.split_whitespace().map(str::to_uppercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if ALLOWED.iter().any(|start| words.starts_with(start)) || is_grant(&words) || is_owner(&words) {
+    if ALLOWED.iter().any(|start| words.starts_with(start)) || is_grant(&words) || is_owner(&words)
+    {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::PermissionDenied,
-        format!("{object} is nothing that a superuser restores from a backup that nobody vouches for"),
+        format!(
+            "{object} is nothing that a superuser restores from a backup that nobody vouches for"
+        ),
     )
     .with_hint("Restore as a role that is no superuser, or give --trust-backup."))
 }

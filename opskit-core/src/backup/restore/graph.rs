@@ -1,7 +1,7 @@
 //! Which objects need which.
 
 use crate::catalog::Address;
-use crate::catalog::model::Need;
+use crate::catalog::model::{Need, Part};
 use std::collections::{HashMap, HashSet};
 
 /// The needs of a model, both ways.
@@ -12,11 +12,18 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn new(needs: &[Need]) -> Self {
+    /// The needs of objects; those of what comes with an object are its own.
+    pub(super) fn new(needs: &[Need], parts: &[Part]) -> Self {
+        let owners: HashMap<Address, Address> =
+            parts.iter().map(|part| (part.part, part.of)).collect();
+        let whole = |address: Address| owners.get(&address).copied().unwrap_or(address);
         let mut graph = Self::default();
         for need in needs {
-            graph.on.entry(need.object).or_default().push(need.on);
-            graph.by.entry(need.on).or_default().push(need.object);
+            let (object, on) = (whole(need.object), whole(need.on));
+            if object != on {
+                graph.on.entry(object).or_default().push(on);
+                graph.by.entry(on).or_default().push(object);
+            }
         }
         graph
     }

@@ -26,13 +26,16 @@ impl Login {
         lock(admin, &login.role).await?;
         let role = quote_ident(&login.role);
         // The server is given what it can check a password with, not the password.
-        let verifier = postgres_protocol::password::scram_sha_256(login.password.expose().as_bytes());
+        let verifier =
+            postgres_protocol::password::scram_sha_256(login.password.expose().as_bytes());
         for sql in [
             format!(
                 "CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS PASSWORD {}",
                 quote_literal(&verifier)
             ),
-            format!("COMMENT ON ROLE {role} IS 'made by opskit for one restore; the next restore drops it'"),
+            format!(
+                "COMMENT ON ROLE {role} IS 'made by opskit for one restore; the next restore drops it'"
+            ),
         ] {
             let done = admin.query_one(&sql).await;
             done.map_err(|error| error.while_doing("cannot make the login that restores"))?;
@@ -51,7 +54,11 @@ impl Login {
                 quote_literal(&target.database),
                 quote_literal(privilege)
             );
-            if rows(admin, &sql).await?.first().is_some_and(|row| field(row, 0) == "true") {
+            if rows(admin, &sql)
+                .await?
+                .first()
+                .is_some_and(|row| field(row, 0) == "true")
+            {
                 continue;
             }
             let sql = format!(
@@ -69,7 +76,11 @@ impl Login {
     pub(super) async fn enter(&self, admin: &mut WireConnection, schemas: &[String]) -> Result<()> {
         for schema in schemas {
             let done = admin.query_one(&grant_schema(schema, &self.role)).await;
-            done.map_err(|error| error.while_doing(format!("cannot open schema \"{schema}\" to the login that restores")))?;
+            done.map_err(|error| {
+                error.while_doing(format!(
+                    "cannot open schema \"{schema}\" to the login that restores"
+                ))
+            })?;
         }
         Ok(())
     }
@@ -90,8 +101,15 @@ pub(super) async fn sweep(admin: &mut WireConnection, target: &Target) -> Result
     let mut swept = Vec::new();
     for row in rows(admin, &sql).await? {
         let role = field(&row, 0);
-        let held = format!("select pg_catalog.pg_try_advisory_lock({})::pg_catalog.text", key(&role));
-        if rows(admin, &held).await?.first().is_some_and(|row| field(row, 0) == "true") {
+        let held = format!(
+            "select pg_catalog.pg_try_advisory_lock({})::pg_catalog.text",
+            key(&role)
+        );
+        if rows(admin, &held)
+            .await?
+            .first()
+            .is_some_and(|row| field(row, 0) == "true")
+        {
             drop_role(admin, &role).await?;
             swept.push(role);
         }
@@ -122,7 +140,9 @@ async fn drop_role(admin: &mut WireConnection, role: &str) -> Result<()> {
     ] {
         let done = admin.query_one(&sql).await;
         done.map_err(|error| {
-            error.while_doing(format!("cannot drop role \"{role}\", which was made for the restore"))
+            error.while_doing(format!(
+                "cannot drop role \"{role}\", which was made for the restore"
+            ))
         })?;
     }
     Ok(())

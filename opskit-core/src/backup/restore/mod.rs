@@ -15,6 +15,8 @@ mod graph;
 mod login;
 mod pages;
 mod plan;
+mod prepare;
+mod problems;
 mod report;
 mod request;
 mod rows;

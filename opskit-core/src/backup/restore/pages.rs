@@ -15,6 +15,7 @@ pub(super) async fn load(
     table: &TableEntry,
     page_bytes: u32,
     mut session: WireConnection,
+    transaction: Transaction,
 ) -> Result<WireConnection> {
     let doing = "cannot restore the large objects";
     let made = session
@@ -25,14 +26,18 @@ pub(super) async fn load(
     made.map_err(|error| error.while_doing(doing))?;
     let stage = LoadTable::temporary(STAGE, (*table.row_type).clone());
     for part in &table.parts {
-        session.execute("BEGIN").await?;
+        if transaction == Transaction::Own {
+            session.execute("BEGIN").await?;
+        }
         let load = Load::new(table, part, Transaction::Callers);
         session = rows.load_into(&load, &stage, session).await?;
         for sql in write(page_bytes) {
             let done = session.query_one(&sql).await;
             done.map_err(|error| error.while_doing(doing))?;
         }
-        session.execute("COMMIT").await?;
+        if transaction == Transaction::Own {
+            session.execute("COMMIT").await?;
+        }
     }
     Ok(session)
 }

@@ -78,7 +78,12 @@ impl RestorePlan {
         }
         Err(Error::new(
             ErrorKind::Unsupported,
-            format!("backup {} cannot be restored into \"{}\": {}", self.backup, self.database, self.problems.join("; ")),
+            format!(
+                "backup {} cannot be restored into \"{}\": {}",
+                self.backup,
+                self.database,
+                self.problems.join("; ")
+            ),
         )
         .with_hint("--plan shows what would be done."))
     }

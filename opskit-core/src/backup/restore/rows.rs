@@ -1,8 +1,8 @@
 //! Rows: the largest part first, several sessions, each part in a transaction of its own.
 
 use super::pages;
-use super::request::{OnError, RestoreRequest};
 use super::report::Failure;
+use super::request::{OnError, RestoreRequest};
 use super::sessions::Opener;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,7 +38,11 @@ pub(super) struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    pub(super) fn new(table: &'a TableEntry, part: &'a PartEntry, transaction: Transaction) -> Self {
+    pub(super) fn new(
+        table: &'a TableEntry,
+        part: &'a PartEntry,
+        transaction: Transaction,
+    ) -> Self {
         Self {
             table,
             part,
@@ -81,22 +85,40 @@ impl Rows {
         Ok(session)
     }
 
-    /// Loads what belongs to the server or an extension: rows of the tables of extensions, and large
-    /// objects.
-    pub(super) async fn load_others(&self, mut session: WireConnection) -> Result<WireConnection> {
+    /// Whether there are rows for the tables of extensions.
+    pub(super) fn has_extensions(&self) -> bool {
+        let is_theirs = |table: &TableEntry| matches!(table.holds, Holds::ExtensionTable { .. });
+        self.tables.iter().any(is_theirs)
+    }
+
+    /// Loads the rows of the user's in the tables of extensions.
+    pub(super) async fn load_extensions(
+        &self,
+        mut session: WireConnection,
+        transaction: Transaction,
+    ) -> Result<WireConnection> {
         for table in &self.tables {
-            match &table.holds {
-                Holds::Table => {}
-                Holds::ExtensionTable { .. } => {
-                    for part in &table.parts {
-                        let load = Load::new(table, part, Transaction::Own);
-                        session = self.part(&load, session).await?;
-                    }
-                }
-                Holds::LargeObjects { page_bytes, .. } => {
-                    session = pages::load(self, table, *page_bytes, session).await?;
-                }
-                other => return Err(unknown(table, other)),
+            if !matches!(table.holds, Holds::ExtensionTable { .. }) {
+                continue;
+            }
+            for part in &table.parts {
+                session = self
+                    .part(&Load::new(table, part, transaction), session)
+                    .await?;
+            }
+        }
+        Ok(session)
+    }
+
+    /// Loads the large objects.
+    pub(super) async fn load_large_objects(
+        &self,
+        mut session: WireConnection,
+        transaction: Transaction,
+    ) -> Result<WireConnection> {
+        for table in &self.tables {
+            if let Holds::LargeObjects { page_bytes, .. } = table.holds {
+                session = pages::load(self, table, page_bytes, session, transaction).await?;
             }
         }
         Ok(session)
@@ -108,7 +130,9 @@ impl Rows {
             .filter(|(_, table)| table.holds == Holds::Table)
             .flat_map(|(at, table)| (0..table.parts.len()).map(move |part| (at, part)))
             .collect();
-        places.sort_by_key(|(table, part)| std::cmp::Reverse(self.tables[*table].parts[*part].wire_bytes));
+        places.sort_by_key(|(table, part)| {
+            std::cmp::Reverse(self.tables[*table].parts[*part].wire_bytes)
+        });
         places.into()
     }
 
@@ -120,14 +144,23 @@ impl Rows {
     ) -> Result<()> {
         let mut session = None;
         loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
             let Some((table, part)) = next else { break };
             let table = &self.tables[table];
-            match self.with_retries(opener, session.take(), table, &table.parts[part]).await {
+            match self
+                .with_retries(opener, session.take(), table, &table.parts[part])
+                .await
+            {
                 Ok(open) => session = Some(open),
                 Err(error) if self.is_passed_over(&error) => {
                     let failure = Failure::new(format!("table {}", table.name), &error);
-                    failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+                    failures
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(failure);
                 }
                 Err(error) => return Err(error),
             }
@@ -231,18 +264,15 @@ impl Rows {
     async fn open(&self, part: PartEntry) -> Result<PartRows> {
         let (reader, format) = (Arc::clone(&self.reader), self.format);
         let opening = tokio::task::spawn_blocking(move || match format {
-            DataFormat::Parquet => reader.open_part(&part).map(|part| PartRows::Parquet(Box::new(part))),
-            _ => reader.open_frames(&part).map(|frames| PartRows::Frames(Box::new(frames))),
+            DataFormat::Parquet => reader
+                .open_part(&part)
+                .map(|part| PartRows::Parquet(Box::new(part))),
+            _ => reader
+                .open_frames(&part)
+                .map(|frames| PartRows::Frames(Box::new(frames))),
         });
         opening.await.map_err(|source| {
             Error::new(ErrorKind::Internal, "the reader of a part stopped").with_source(source)
         })?
     }
-}
-
-fn unknown(table: &TableEntry, holds: &Holds) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("the rows of \"{}\" are of a kind that this opskit does not know: {holds:?}", table.name),
-    )
 }

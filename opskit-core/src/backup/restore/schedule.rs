@@ -112,10 +112,17 @@ impl<'a> Queue<'a> {
         let mut earlier: HashMap<Address, Vec<usize>> = HashMap::new();
         for (at, statement) in statements.iter().enumerate() {
             let needs = graph.closure([statement.about]);
-            let before: BTreeSet<usize> =
-                needs.iter().flat_map(|need| earlier.get(need)).flatten().copied().collect();
+            let before: BTreeSet<usize> = needs
+                .iter()
+                .flat_map(|need| earlier.get(need))
+                .flatten()
+                .copied()
+                .collect();
             // What it needs may have a later turn than it would have itself.
-            let rank = before.iter().map(|on| queue.ranks[*on]).fold(rank(statement), u8::max);
+            let rank = before
+                .iter()
+                .map(|on| queue.ranks[*on])
+                .fold(rank(statement), u8::max);
             queue.ranks.push(rank);
             queue.open[usize::from(rank)] += 1;
             queue.waits[at] = before.len();
@@ -123,11 +130,18 @@ impl<'a> Queue<'a> {
                 queue.waiting[on].push(at);
             }
             earlier.entry(statement.about).or_default().push(at);
-            let direct = graph.needs(statement.about).iter().chain([&statement.about]);
+            let direct = graph
+                .needs(statement.about)
+                .iter()
+                .chain([&statement.about]);
             let is_table = |address: &&Address| address.catalog == CatalogId::CLASS;
-            queue.tables.push(direct.filter(is_table).copied().collect());
+            queue
+                .tables
+                .push(direct.filter(is_table).copied().collect());
         }
-        queue.ready = (0..statements.len()).filter(|at| queue.waits[*at] == 0).collect();
+        queue.ready = (0..statements.len())
+            .filter(|at| queue.waits[*at] == 0)
+            .collect();
         queue
     }
 
@@ -152,11 +166,13 @@ impl<'a> Queue<'a> {
     /// Whether no statement that runs has locks that this one would wait for, or meet halfway.
     fn is_free(&self, at: usize) -> bool {
         let shared = is_index(&self.statements[at]);
-        self.tables[at].iter().all(|table| match self.locked.get(table) {
-            None => true,
-            Some(Lock::Shared(_)) => shared,
-            Some(Lock::Exclusive) => false,
-        })
+        self.tables[at]
+            .iter()
+            .all(|table| match self.locked.get(table) {
+                None => true,
+                Some(Lock::Shared(_)) => shared,
+                Some(Lock::Exclusive) => false,
+            })
     }
 
     fn finish(&mut self, at: usize) {
@@ -201,7 +217,8 @@ fn rank(statement: &Statement) -> u8 {
 fn is_index(statement: &Statement) -> bool {
     statement.action == Action::Create
         && statement.about.catalog == CatalogId::CLASS
-        && (statement.sql.starts_with("CREATE INDEX ") || statement.sql.starts_with("CREATE UNIQUE INDEX "))
+        && (statement.sql.starts_with("CREATE INDEX ")
+            || statement.sql.starts_with("CREATE UNIQUE INDEX "))
 }
 
 #[cfg(test)]
@@ -232,13 +249,22 @@ mod tests {
         ];
         let mut needs: Vec<Need> = statements
             .iter()
-            .map(|statement| Need { object: statement.about, on: table })
+            .map(|statement| Need {
+                object: statement.about,
+                on: table,
+            })
             .collect();
-        needs.push(Need { object: statements[4].about, on: statements[3].about });
-        let graph = Graph::new(&needs);
+        needs.push(Need {
+            object: statements[4].about,
+            on: statements[3].about,
+        });
+        let graph = Graph::new(&needs, &[]);
         let mut queue = Queue::new(&graph, &statements);
         // Two indexes at once; the constraint waits for the table.
-        assert_eq!((queue.next(), queue.next(), queue.next()), (Some(1), Some(2), None));
+        assert_eq!(
+            (queue.next(), queue.next(), queue.next()),
+            (Some(1), Some(2), None)
+        );
         queue.finish(1);
         assert_eq!(queue.next(), None);
         queue.finish(2);

@@ -17,12 +17,22 @@ const PIECES: [CatalogId; 6] = [
 ];
 
 /// A model cut down to some tables, and what was left out of what belongs to them.
-pub(super) fn only(model: &Model, graph: &Graph, tables: &[QualifiedName], data: &HashSet<QualifiedName>) -> (Model, Vec<String>) {
-    let objects: HashMap<Address, &Object> =
-        model.objects.iter().map(|object| (object.address, object)).collect();
+pub(super) fn only(
+    model: &Model,
+    graph: &Graph,
+    tables: &[QualifiedName],
+    data: &HashSet<QualifiedName>,
+) -> (Model, Vec<String>) {
+    let objects: HashMap<Address, &Object> = model
+        .objects
+        .iter()
+        .map(|object| (object.address, object))
+        .collect();
     let holds_rows = |address: Address| {
         address.catalog == CatalogId::CLASS
-            && objects.get(&address).is_some_and(|object| name_of(object).is_some_and(|name| data.contains(&name)))
+            && objects
+                .get(&address)
+                .is_some_and(|object| name_of(object).is_some_and(|name| data.contains(&name)))
     };
     let mut roots: HashSet<Address> = model
         .objects
@@ -34,34 +44,64 @@ pub(super) fn only(model: &Model, graph: &Graph, tables: &[QualifiedName], data:
     // The partitions of a table that was asked for hold its rows.
     let mut open: Vec<Address> = roots.iter().copied().collect();
     while let Some(next) = open.pop() {
-        let children = graph.needed_by(next).iter().copied().filter(|child| holds_rows(*child));
+        let children = graph
+            .needed_by(next)
+            .iter()
+            .copied()
+            .filter(|child| holds_rows(*child));
         open.extend(children.filter(|child| roots.insert(*child)));
     }
     let mut kept = graph.closure(roots.iter().copied());
     let mut left = Vec::new();
     for object in &model.objects {
         let address = object.address;
-        let belongs = graph.needs(address).iter().any(|on| kept.contains(on) && roots.contains(on));
+        let belongs = graph
+            .needs(address)
+            .iter()
+            .any(|on| kept.contains(on) && roots.contains(on));
         let is_piece = PIECES.contains(&address.catalog) || is_index(object);
         if !belongs || !is_piece || kept.contains(&address) {
             continue;
         }
         let needs = graph.closure([address]);
         // Another table is not what was asked for: a foreign key to it stays behind.
-        if needs.iter().any(|need| holds_rows(*need) && !kept.contains(need)) {
-            left.push(format!("{}: it needs a table that is not restored", object.describe()));
+        if needs
+            .iter()
+            .any(|need| holds_rows(*need) && !kept.contains(need))
+        {
+            left.push(format!(
+                "{}: it needs a table that is not restored",
+                object.describe()
+            ));
         } else {
             kept.extend(needs);
         }
     }
+    let of: HashMap<Address, Address> = model
+        .parts
+        .iter()
+        .map(|part| (part.part, part.of))
+        .collect();
+    let holds = |address: Address| kept.contains(of.get(&address).unwrap_or(&address));
     let model = Model {
         version: model.version,
         server_version: model.server_version,
-        objects: model.objects.iter().filter(|object| kept.contains(&object.address)).cloned().collect(),
+        objects: model
+            .objects
+            .iter()
+            .filter(|object| kept.contains(&object.address))
+            .cloned()
+            .collect(),
         needs: model
             .needs
             .iter()
-            .filter(|need| kept.contains(&need.object) && kept.contains(&need.on))
+            .filter(|need| holds(need.object) && holds(need.on))
+            .copied()
+            .collect(),
+        parts: model
+            .parts
+            .iter()
+            .filter(|part| kept.contains(&part.of))
             .copied()
             .collect(),
     };

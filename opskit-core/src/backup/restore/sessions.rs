@@ -16,7 +16,7 @@ use crate::postgres::wire::{ResolvedHost, WireConnection};
 pub(super) struct Sessions {
     pub(super) admin: WireConnection,
     pub(super) login: Option<Login>,
-    admin_url: DatabaseUrl,
+    owner: Opener,
     opener: Opener,
 }
 
@@ -59,7 +59,7 @@ impl Sessions {
             return Ok(Self {
                 admin,
                 login: None,
-                admin_url: url.clone(),
+                owner: opener.clone(),
                 opener,
             });
         }
@@ -69,12 +69,15 @@ impl Sessions {
             });
         }
         let login = Login::create(&mut admin, target).await?;
-        opener.url = url.with_user(&login.role).with_password(login.password.clone())?;
+        let owner = opener.clone();
+        opener.url = url
+            .with_user(&login.role)
+            .with_password(login.password.clone())?;
         opener.resolved = opener.resolved.with_password(login.password.clone());
-        let mut sessions = Self {
+        let sessions = Self {
             admin,
             login: Some(login),
-            admin_url: url.clone(),
+            owner,
             opener,
         };
         match sessions.opener.open().await {
@@ -100,12 +103,22 @@ impl Sessions {
         &self.opener
     }
 
+    /// How to open a session of the target's role.
+    pub(super) fn owner(&self) -> Opener {
+        self.owner.clone()
+    }
+
     /// Takes the login away and ends the session, also after a cancellation: what was cancelled heeds
     /// that for ever, so this goes over a session of its own.
     pub(super) async fn end(self, ctx: &OpContext) {
-        let Self { admin, login, .. } = self;
+        let Self {
+            admin,
+            login,
+            owner,
+            ..
+        } = self;
         if let Some(login) = login
-            && let Err(error) = drop_login(&self.admin_url, admin.resolved(), &login).await
+            && let Err(error) = drop_login(&owner, &login).await
         {
             ctx.emit(Event::Warning {
                 message: format!("{}; the next restore drops it", error.chain().join(": ")),
@@ -115,8 +128,10 @@ impl Sessions {
     }
 }
 
-async fn drop_login(url: &DatabaseUrl, resolved: &ResolvedHost, login: &Login) -> Result<()> {
-    let mut connection = WireConnection::connect_resolved(url, resolved, &Cancel::never()).await?;
+async fn drop_login(owner: &Opener, login: &Login) -> Result<()> {
+    let never = Cancel::never();
+    let connected = WireConnection::connect_resolved(&owner.url, &owner.resolved, &never).await;
+    let mut connection = connected?;
     login.drop_role(&mut connection).await?;
     connection.close().await;
     Ok(())

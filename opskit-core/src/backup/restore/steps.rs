@@ -65,7 +65,10 @@ impl Steps {
         let mut rest = statements;
         while let Some(first) = rest.first() {
             let whose = self.who(first);
-            let same = rest.iter().take_while(|next| self.who(next) == whose).count();
+            let same = rest
+                .iter()
+                .take_while(|next| self.who(next) == whose)
+                .count();
             let (batch, others) = rest.split_at(same.min(BATCH));
             let session = match whose {
                 Who::Admin => &mut *admin,
@@ -85,7 +88,12 @@ impl Steps {
     }
 
     /// Runs statements in one transaction, unless each failure is to be passed over.
-    pub(super) async fn batch(&mut self, session: &mut WireConnection, whose: Who, batch: &[Statement]) -> Result<()> {
+    pub(super) async fn batch(
+        &mut self,
+        session: &mut WireConnection,
+        whose: Who,
+        batch: &[Statement],
+    ) -> Result<()> {
         let own = self.transactions == Transactions::Many && self.on_error == OnError::Stop;
         if own {
             session.execute("BEGIN").await?;
@@ -105,7 +113,12 @@ impl Steps {
         Ok(())
     }
 
-    async fn one(&mut self, session: &mut WireConnection, whose: Who, statement: &Statement) -> Result<()> {
+    async fn one(
+        &mut self,
+        session: &mut WireConnection,
+        whose: Who,
+        statement: &Statement,
+    ) -> Result<()> {
         if whose == Who::Admin && self.login.is_some() {
             allowed::check(&statement.object, &statement.sql)?;
         }
@@ -119,7 +132,10 @@ impl Steps {
 
     /// What the superuser's session makes for the login to work in belongs to the login until the end.
     fn handover(&self, statement: &Statement) -> Option<String> {
-        let login = self.login.as_ref().filter(|_| statement.action == Action::Create)?;
+        let login = self
+            .login
+            .as_ref()
+            .filter(|_| statement.action == Action::Create)?;
         let class = match statement.about.catalog {
             CatalogId::NAMESPACE => "SCHEMA",
             CatalogId::FOREIGN_SERVER => "SERVER",
@@ -127,12 +143,18 @@ impl Steps {
         };
         let name = statement.sql.strip_prefix(&format!("CREATE {class} "))?;
         let name = first_identifier(name)?;
-        Some(format!("ALTER {class} {name} OWNER TO {}", quote_ident(login)))
+        Some(format!(
+            "ALTER {class} {name} OWNER TO {}",
+            quote_ident(login)
+        ))
     }
 
     /// Notes a failure, or ends with it.
     pub(super) fn failed(&mut self, object: &str, error: Error) -> Result<()> {
-        let fatal = matches!(error.kind(), ErrorKind::Connection | ErrorKind::Cancelled | ErrorKind::Damaged);
+        let fatal = matches!(
+            error.kind(),
+            ErrorKind::Connection | ErrorKind::Cancelled | ErrorKind::Damaged
+        );
         let told = error.while_doing(format!("cannot restore {object}"));
         if self.on_error == OnError::Stop || fatal {
             return Err(told);

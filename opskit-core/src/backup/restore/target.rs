@@ -46,8 +46,16 @@ impl Target {
             "select name::pg_catalog.text from pg_catalog.pg_available_extensions union select extname from pg_catalog.pg_extension",
         )
         .await?;
-        let installed = rows(connection, "select extname::pg_catalog.text from pg_catalog.pg_extension").await?;
-        let schemas = rows(connection, "select nspname::pg_catalog.text from pg_catalog.pg_namespace").await?;
+        let installed = rows(
+            connection,
+            "select extname::pg_catalog.text from pg_catalog.pg_extension",
+        )
+        .await?;
+        let schemas = rows(
+            connection,
+            "select nspname::pg_catalog.text from pg_catalog.pg_namespace",
+        )
+        .await?;
         let relations = rows(connection, RELATIONS).await?;
         Ok(Self {
             version: connection.server_version_num(),
@@ -60,11 +68,17 @@ impl Target {
             may_create: text(6) == "true",
             may_replicate: text(7) == "true",
             locks: text(8).parse().unwrap_or(u64::MAX),
-            roles: roles.into_iter().map(|row| (field(&row, 0), field(&row, 1) == "true")).collect(),
+            roles: roles
+                .into_iter()
+                .map(|row| (field(&row, 0), field(&row, 1) == "true"))
+                .collect(),
             extensions: extensions.iter().map(|row| field(row, 0)).collect(),
             installed: installed.iter().map(|row| field(row, 0)).collect(),
             schemas: schemas.iter().map(|row| field(row, 0)).collect(),
-            relations: relations.iter().map(|row| (field(row, 0), field(row, 1))).collect(),
+            relations: relations
+                .iter()
+                .map(|row| (field(row, 0), field(row, 1)))
+                .collect(),
         })
     }
 
@@ -93,7 +107,10 @@ const RELATIONS: &str = "select n.nspname::pg_catalog.text, c.relname::pg_catalo
      and e.objid = c.oid and e.objsubid = 0 and e.deptype = 'e')";
 
 /// The statements that drop what these schemas hold, each with what it drops.
-pub(super) async fn drops(connection: &mut WireConnection, schemas: &[String]) -> Result<Vec<(String, String)>> {
+pub(super) async fn drops(
+    connection: &mut WireConnection,
+    schemas: &[String],
+) -> Result<Vec<(String, String)>> {
     if schemas.is_empty() {
         return Ok(Vec::new());
     }
@@ -115,7 +132,10 @@ pub(super) async fn drops(connection: &mut WireConnection, schemas: &[String]) -
         .iter()
         .map(|row| {
             let (kind, identity) = (field(row, 0), field(row, 1));
-            (format!("{kind} {identity}"), format!("DROP {} IF EXISTS {identity} CASCADE", kind.to_uppercase()))
+            (
+                format!("{kind} {identity}"),
+                format!("DROP {} IF EXISTS {identity} CASCADE", kind.to_uppercase()),
+            )
         })
         .collect())
 }
@@ -145,12 +165,18 @@ pub(super) async fn matching(
 
 /// Gives `role` what it needs to work in a schema that was there before.
 pub(super) fn grant_schema(schema: &str, role: &str) -> String {
-    format!("GRANT USAGE, CREATE ON SCHEMA {} TO {}", quote_ident(schema), quote_ident(role))
+    format!(
+        "GRANT USAGE, CREATE ON SCHEMA {} TO {}",
+        quote_ident(schema),
+        quote_ident(role)
+    )
 }
 
 pub(super) async fn rows(connection: &mut WireConnection, sql: &str) -> Result<Vec<TextRow>> {
     let answer = connection.query_one(sql).await;
-    Ok(answer.map_err(|error| error.while_doing("cannot look at the target"))?.rows)
+    Ok(answer
+        .map_err(|error| error.while_doing("cannot look at the target"))?
+        .rows)
 }
 
 async fn one(connection: &mut WireConnection, sql: &str) -> Result<TextRow> {

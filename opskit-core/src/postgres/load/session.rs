@@ -8,9 +8,11 @@ use std::time::Duration;
 
 /// Settings under which statements and values mean what they meant where they were read. Those that a
 /// server does not know are left out.
-const SETTINGS: [(&str, &str); 21] = [
+const SETTINGS: [(&str, &str); 23] = [
     // How text is read.
     ("search_path", ""),
+    ("default_table_access_method", "heap"),
+    ("default_tablespace", ""),
     ("standard_conforming_strings", "on"),
     ("backslash_quote", "safe_encoding"),
     ("transform_null_equals", "off"),
