@@ -3,7 +3,7 @@
 //! What is needed comes first; of what is free to come, the class's rank and the name decide, so that
 //! the same database always gives the same order. What hangs in a circle is broken where the server
 //! lets an object be made in two steps: a default or a check constraint is added to its table later, a
-//! view is first made with the columns alone. What needs something that comes after the rows (a view
+//! view is first made with the columns alone, a type as a name without its functions. What needs something that comes after the rows (a view
 //! that groups by a primary key) comes after the rows itself.
 
 mod class;
@@ -23,7 +23,7 @@ use std::collections::{HashMap, HashSet};
 pub(crate) enum Form {
     /// In one.
     Whole,
-    /// The first of two: a view with its columns, and no query yet.
+    /// The first of two: a view with its columns, and no query yet; a type's name.
     Placeholder,
     /// The second of two.
     Completion,
@@ -52,7 +52,8 @@ pub(crate) fn order(model: &Model) -> Result<Vec<Step<'_>>> {
 #[derive(Debug, Clone, Copy)]
 struct Edge {
     on: usize,
-    /// Whether the query of a view needs it, rather than its columns.
+    /// Whether the query of a view needs it, rather than its columns; of a type, what stands behind
+    /// its name.
     of: EdgeOf,
 }
 
@@ -136,6 +137,11 @@ impl<'m> Sorter<'m> {
     }
 }
 
+/// A type that may be made in two steps: as a name it needs its schema alone.
+fn is_type(object: &Object) -> bool {
+    matches!(object.definition, Definition::Type(_))
+}
+
 /// Who needs whom: as the server says, and everything its schema.
 fn edges(model: &Model, at: &HashMap<Address, usize>) -> Vec<Vec<Edge>> {
     let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); model.objects.len()];
@@ -146,6 +152,7 @@ fn edges(model: &Model, at: &HashMap<Address, usize>) -> Vec<Vec<Edge>> {
         .collect();
     for need in &model.needs {
         let (object, of) = match at.get(&need.object) {
+            Some(object) if is_type(&model.objects[*object]) => (Some(object), EdgeOf::Query),
             Some(object) => (Some(object), EdgeOf::Shape),
             None => (
                 queries.get(&need.object).and_then(|of| at.get(of)),

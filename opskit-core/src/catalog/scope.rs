@@ -81,6 +81,22 @@ impl Scope {
         )
     }
 
+    /// The SQL condition that a row of `pg_namespace`, named `n` in the query, is a schema of a managed
+    /// platform, in which users may put triggers and policies of theirs.
+    #[must_use]
+    pub fn platform_condition(&self, n: &str) -> String {
+        let ignored = if self.ignored.is_empty() {
+            String::new()
+        } else {
+            format!(" and {n}.nspname not in ({})", literals(&self.ignored))
+        };
+        format!(
+            "({n}.nspname in ({}) and {}{ignored})",
+            literals(PLATFORM_SCHEMAS),
+            platform_role(&format!("{n}.nspowner")),
+        )
+    }
+
     /// The SQL condition that an object outside schemas (a publication, a server), whose owner is the
     /// OID `owner`, is in scope.
     #[must_use]

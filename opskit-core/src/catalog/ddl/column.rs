@@ -30,7 +30,7 @@ pub(super) fn constraints(column: &Column, default: Option<&ColumnDefault>) -> S
     sql
 }
 
-fn default_clause(default: &ColumnDefault) -> String {
+pub(super) fn default_clause(default: &ColumnDefault) -> String {
     let expression = &default.expression;
     match default.generated {
         None => format!(" DEFAULT {expression}"),

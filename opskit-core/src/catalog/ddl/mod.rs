@@ -5,21 +5,39 @@
 //! statement, and whoever runs it sends it by the extended protocol, which takes no second one: text
 //! from a backup cannot smuggle one in.
 
+mod access;
+mod acl;
+mod cast;
+mod collation;
 mod column;
 mod constraint;
+mod data_type;
 mod default;
+mod domain;
+mod extension;
+mod foreign;
 mod index;
 mod inheritance;
+mod language;
+mod operator;
 mod options;
+mod parameters;
+mod policy;
+mod publication;
+mod routine;
 mod schema;
 mod sequence;
 mod statistics;
 mod table;
+mod text_search;
+mod trigger;
+mod view;
 
 use super::address::Address;
 use super::model::{Definition, Model, Object};
 use super::order::{Form, Step, order};
 use crate::error::Result;
+use crate::name::quote_ident;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -65,6 +83,8 @@ pub struct Statement {
     pub section: Section,
     /// What it does.
     pub action: Action,
+    /// The role to run it as (`SET ROLE`), where a grant names another grantor than the owner.
+    pub as_role: Option<String>,
     /// The SQL.
     pub sql: String,
 }
@@ -97,13 +117,55 @@ pub struct Refusal {
 pub struct DdlOptions {
     /// The version of the server that the statements are for. Not older than the model's.
     pub target_version: u32,
+    /// Whose objects they become.
+    pub owners: Owners,
+    /// What is granted.
+    pub privileges: Grants,
+}
+
+/// Whose objects they become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Owners {
+    /// Those that they have in the model.
+    #[default]
+    OfModel,
+    /// Whoever runs the script.
+    OfSession,
+}
+
+/// What is granted and revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grants {
+    /// What is in the model, default privileges too.
+    #[default]
+    OfModel,
+    /// Nothing.
+    None,
 }
 
 impl DdlOptions {
     /// Everything, for a server of this version.
     #[must_use]
     pub fn new(target_version: u32) -> Self {
-        Self { target_version }
+        Self {
+            target_version,
+            owners: Owners::default(),
+            privileges: Grants::default(),
+        }
+    }
+
+    /// With these owners.
+    #[must_use]
+    pub fn owners(mut self, owners: Owners) -> Self {
+        self.owners = owners;
+        self
+    }
+
+    /// With these privileges.
+    #[must_use]
+    pub fn privileges(mut self, privileges: Grants) -> Self {
+        self.privileges = privileges;
+        self
     }
 }
 
@@ -122,11 +184,12 @@ impl Script {
     /// # Errors
     /// Of kind `Damaged` when objects need each other in a circle that cannot be broken.
     pub fn of(model: &Model, options: &DdlOptions) -> Result<Self> {
-        let mut out = Emitter::new(options);
+        let mut out = Emitter::new(options, model.server_version);
         for step in order(model)? {
             out.begin(&step);
             create(step.object, &mut out);
         }
+        access::finish(model, &mut out);
         Ok(out.finish(model))
     }
 
@@ -153,6 +216,7 @@ pub(crate) enum Place {
 pub(crate) struct Emitter<'a> {
     /// The options.
     pub(crate) options: &'a DdlOptions,
+    source_version: u32,
     statements: Vec<(Section, Place, Statement)>,
     refused: Vec<Refusal>,
     explained: BTreeSet<Address>,
@@ -162,9 +226,10 @@ pub(crate) struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    fn new(options: &'a DdlOptions) -> Self {
+    fn new(options: &'a DdlOptions, source_version: u32) -> Self {
         Self {
             options,
+            source_version,
             statements: Vec::new(),
             refused: Vec::new(),
             explained: BTreeSet::new(),
@@ -180,8 +245,12 @@ impl<'a> Emitter<'a> {
         self.parts.clone_from(&step.parts);
     }
 
+    /// Whether the statements are for a server of the major version that the model was read from.
+    pub(crate) fn is_same_major(&self) -> bool {
+        self.options.target_version / 10_000 == self.source_version / 10_000
+    }
+
     /// In how many steps the object is made, and which this is.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the classes of views"))]
     pub(crate) fn form(&self) -> Form {
         self.form
     }
@@ -211,10 +280,21 @@ impl<'a> Emitter<'a> {
             object: object.describe(),
             section: section.max(self.earliest),
             action,
+            as_role: None,
             sql,
         };
         self.statements.push((statement.section, place, statement));
         self.given(object);
+    }
+
+    /// Adds a statement about something that others make, unless they do not.
+    pub(crate) fn say(&mut self, statement: Statement) {
+        let is_about = |refusal: &Refusal| refusal.about == statement.about;
+        if self.refused.iter().any(is_about) {
+            return;
+        }
+        self.statements
+            .push((statement.section, Place::InTurn, statement));
     }
 
     /// The object and what is made within it is there without a statement of its own.
@@ -253,12 +333,52 @@ impl<'a> Emitter<'a> {
 fn create(object: &Object, out: &mut Emitter<'_>) {
     match &object.definition {
         Definition::Schema => schema::create(object, out),
+        Definition::View(view) => view::create(object, view, out),
+        Definition::MaterializedView(view) => view::create_materialized(object, view, out),
+        Definition::Trigger(trigger) => trigger::create(object, trigger, out),
+        Definition::Rule(rule) => trigger::create_rule(object, rule, out),
+        Definition::Policy(policy) => policy::create(object, policy, out),
+        Definition::Publication(publication) => publication::create(object, publication, out),
+        Definition::PublicationTable(table) => publication::add_table(object, table, out),
+        Definition::PublicationSchema(schema) => publication::add_schema(object, schema, out),
+        Definition::ForeignDataWrapper(wrapper) => foreign::create_wrapper(object, wrapper, out),
+        Definition::ForeignServer(server) => foreign::create_server(object, server, out),
+        Definition::UserMapping(mapping) => foreign::create_mapping(object, mapping, out),
+        Definition::ForeignTable(table) => foreign::create_table(object, table, out),
+        Definition::LargeObject => {
+            if let Ok(oid) = object.name.parse::<u32>() {
+                let sql = format!("SELECT pg_catalog.lo_create({oid})");
+                out.create(Section::PreData, object, sql);
+            }
+        }
+        Definition::Subscription(_) => out.refuse(
+            object,
+            "subscriptions are not carried: a copy would take changes in place of the original",
+        ),
+        // Made at the very end.
+        Definition::EventTrigger(_) | Definition::DefaultAcl(_) => {}
         Definition::Table(table) => table::create(object, table, out),
         Definition::Sequence(sequence) => sequence::create(object, sequence, out),
         Definition::Default(default) => default::create(object, default, out),
         Definition::Constraint(constraint) => constraint::create(object, constraint, out),
         Definition::Index(index) => index::create(object, index, out),
         Definition::Statistics(statistics) => statistics::create(object, statistics, out),
+        Definition::Extension(it) => extension::create(object, it, out),
+        Definition::Type(it) => data_type::create(object, it, out),
+        Definition::Domain(it) => domain::create(object, it, out),
+        Definition::DomainConstraint(it) => domain::constrain(object, it, out),
+        Definition::Collation(it) => collation::create(object, it, out),
+        Definition::Function(it) => routine::create(object, it, out),
+        Definition::Aggregate(it) => routine::create_aggregate(object, it, out),
+        Definition::Operator(it) => operator::create(object, it, out),
+        Definition::OperatorFamily(it) => operator::create_family(object, it, out),
+        Definition::OperatorClass(it) => operator::create_class(object, it, out),
+        Definition::Cast(it) => cast::create(object, it, out),
+        Definition::Conversion(it) => cast::create_conversion(object, it, out),
+        Definition::Language(it) => language::create(object, it, out),
+        Definition::Transform(it) => language::create_transform(object, it, out),
+        Definition::TextSearch(it) => text_search::create(object, it, out),
+        Definition::AccessMethod(it) => language::create_access_method(object, it, out),
     }
 }
 
@@ -269,12 +389,16 @@ impl fmt::Display for Script {
             writeln!(f, "{setting};")?;
         }
         for statement in &self.statements {
-            writeln!(
-                f,
-                "\n-- {}\n{};",
-                one_line(&statement.object),
-                statement.sql
-            )?;
+            writeln!(f, "\n-- {}", one_line(&statement.object))?;
+            match &statement.as_role {
+                None => writeln!(f, "{};", statement.sql)?,
+                Some(role) => writeln!(
+                    f,
+                    "SET ROLE {};\n{};\nRESET ROLE;",
+                    quote_ident(role),
+                    statement.sql
+                )?,
+            }
         }
         Ok(())
     }

@@ -148,7 +148,8 @@ fn column_line(
     }
 }
 
-fn defaults<'a>(out: &Emitter<'a>) -> HashMap<&'a str, &'a ColumnDefault> {
+/// The defaults that are to be made within the table, by column.
+pub(super) fn defaults<'a>(out: &Emitter<'a>) -> HashMap<&'a str, &'a ColumnDefault> {
     let defaults = out.parts().filter_map(|part| match &part.definition {
         Definition::Default(default) => Some((default.column.as_str(), default)),
         _ => None,

@@ -34,9 +34,15 @@ const PARTS: &[&str] = &[
     "select 2620, t.oid, 2606, t.tgconstraint from pg_catalog.pg_trigger t where t.tgisinternal and t.tgconstraint <> 0",
     "select 2620, t.oid, 2620, t.tgparentid from pg_catalog.pg_trigger t where t.tgparentid <> 0",
     "select 2606, t.tgconstraint, 2620, t.oid from pg_catalog.pg_trigger t where not t.tgisinternal and t.tgconstraint <> 0",
-    // Operators and functions within an operator family.
-    "select 2602, a.oid, 2753, a.amopfamily from pg_catalog.pg_amop a where a.oid >= 16384",
-    "select 2603, a.oid, 2753, a.amprocfamily from pg_catalog.pg_amproc a where a.oid >= 16384",
+    // Operators and functions within an operator class, or within its family alone.
+    "select d.classid, d.objid, d.refclassid, d.refobjid from pg_catalog.pg_depend d \
+     where d.classid in (2602, 2603) and d.refclassid in (2616, 2753) and d.deptype in ('a', 'i')",
+    // The constructors of a range, and its cast into multiranges.
+    "select d.classid, d.objid, 1247, d.refobjid from pg_catalog.pg_depend d \
+     where d.classid = 1255 and d.refclassid = 1247 and d.deptype = 'i'",
+    "select d.classid, d.objid, 1247, r.rngtypid from pg_catalog.pg_depend d \
+     join pg_catalog.pg_range r on r.rngtypid = d.refobjid \
+     where d.classid = 2605 and d.refclassid = 1247 and d.deptype = 'i'",
     // Whatever belongs to an extension.
     "select d.classid, d.objid, d.refclassid, d.refobjid from pg_catalog.pg_depend d \
      where d.deptype = 'e' and d.objsubid = 0",

@@ -5,24 +5,78 @@
 //! definition`, the last as a JSON document with the fields of the class's struct, so that reading is
 //! one generic step and the stored model has the same form.
 
+mod access;
+mod acl;
+mod aggregate;
+mod cast;
+mod collation;
 mod column;
 mod constraint;
+mod conversion;
+mod data_type;
 mod default;
+mod default_acl;
+mod domain;
+mod extension;
+mod foreign;
+mod function;
+mod identity;
 mod index;
+mod language;
+mod large_object;
 mod links;
+mod operator;
+mod operator_class;
+mod policy;
+mod privileged;
+mod publication;
 mod read;
 mod schema;
 mod sequence;
+mod shape;
 mod statistics;
+mod subject;
 mod table;
+mod target;
+mod text_search;
+mod trigger;
+mod view;
+mod withheld;
 
+pub use access::{About, Access, Comment, Maker, Owner, Privileges, RowSecurity, SecurityLabel};
+pub use acl::{Acl, AclItem};
+pub use aggregate::{Aggregate, AggregateState};
+pub use cast::{Cast, CastContext, CastMethod};
+pub use collation::{Collation, CollationProvider};
 pub use column::{Column, Generated, Identity, IdentityKind, NotNull};
 pub use constraint::{Check, Constraint, Exclusion, Foreign, Key, KeyKind};
+pub use conversion::Conversion;
+pub use data_type::{Attribute, BaseType, CompositeType, EnumType, RangeType, TypeDefinition};
 pub use default::ColumnDefault;
+pub use default_acl::DefaultAcl;
+pub use domain::{Domain, DomainConstraint};
+pub use extension::{ConfigurationTable, Extension, ExtensionControl};
+pub use foreign::{
+    ForeignColumn, ForeignDataWrapper, ForeignServer, ForeignTable, Options, UserMapping,
+};
+pub use function::{Function, FunctionKind};
 pub use index::{Index, IndexState};
+pub use language::{AccessMethod, Language, Transform};
+pub use operator::Operator;
+pub use operator_class::{MemberFunction, MemberOperator, Members, OperatorClass, OperatorFamily};
+pub use policy::{Policy, PolicyKind};
+pub use publication::{
+    Covers, GeneratedColumns, PartitionsAs, Publication, PublicationSchema, PublicationTable,
+    Subscription,
+};
 pub use sequence::{Sequence, SequenceOptions};
 pub use statistics::Statistics;
 pub use table::{Inheritance, Partition, Table};
+pub use target::Target;
+pub use text_search::{TextSearch, TsConfiguration, TsDictionary, TsMapping, TsParser, TsTemplate};
+pub use trigger::{EventTrigger, Firing, PartitionFiring, Rule, TableOwner, Trigger};
+pub use view::{ColumnSettings, MaterializedView, View, ViewColumn};
+pub use withheld::Withheld;
 
 pub(crate) use read::{ModelReader, ReadContext};
 
@@ -46,6 +100,8 @@ pub struct Model {
     pub needs: Vec<Need>,
     /// What comes and goes with an object.
     pub parts: Vec<Part>,
+    /// Owners, privileges, comments and what else is said about objects.
+    pub access: Access,
 }
 
 /// Something with an address of its own that its object brings along: its row type, its array type,
@@ -102,6 +158,70 @@ pub enum Definition {
     Index(Index),
     /// Extended statistics.
     Statistics(Statistics),
+    /// An extension.
+    Extension(Extension),
+    /// A type that is no domain.
+    Type(TypeDefinition),
+    /// A domain.
+    Domain(Domain),
+    /// A constraint of a domain.
+    DomainConstraint(DomainConstraint),
+    /// A collation.
+    Collation(Collation),
+    /// A function or procedure.
+    Function(Function),
+    /// An aggregate.
+    Aggregate(Aggregate),
+    /// An operator.
+    Operator(Operator),
+    /// An operator family.
+    OperatorFamily(OperatorFamily),
+    /// An operator class.
+    OperatorClass(OperatorClass),
+    /// A cast.
+    Cast(Cast),
+    /// A conversion between encodings.
+    Conversion(Conversion),
+    /// A procedural language.
+    Language(Language),
+    /// A transform.
+    Transform(Transform),
+    /// An object of text search.
+    TextSearch(TextSearch),
+    /// An access method.
+    AccessMethod(AccessMethod),
+    /// A view.
+    View(View),
+    /// A materialised view.
+    MaterializedView(MaterializedView),
+    /// A trigger.
+    Trigger(Trigger),
+    /// A rule.
+    Rule(Rule),
+    /// An event trigger.
+    EventTrigger(EventTrigger),
+    /// A row-level security policy.
+    Policy(Policy),
+    /// A publication.
+    Publication(Publication),
+    /// A table in a publication.
+    PublicationTable(PublicationTable),
+    /// A schema in a publication.
+    PublicationSchema(PublicationSchema),
+    /// A subscription.
+    Subscription(Subscription),
+    /// A foreign-data wrapper.
+    ForeignDataWrapper(ForeignDataWrapper),
+    /// A foreign server.
+    ForeignServer(ForeignServer),
+    /// A user mapping.
+    UserMapping(UserMapping),
+    /// A foreign table.
+    ForeignTable(ForeignTable),
+    /// A large object.
+    LargeObject,
+    /// Default privileges.
+    DefaultAcl(DefaultAcl),
 }
 
 impl Definition {
@@ -116,6 +236,39 @@ impl Definition {
             Self::Constraint(_) => "CONSTRAINT",
             Self::Index(_) => "INDEX",
             Self::Statistics(_) => "STATISTICS",
+            Self::Extension(_) => "EXTENSION",
+            Self::Type(_) => "TYPE",
+            Self::Domain(_) => "DOMAIN",
+            Self::DomainConstraint(_) => "CONSTRAINT",
+            Self::Collation(_) => "COLLATION",
+            Self::Function(it) if it.kind == FunctionKind::Procedure => "PROCEDURE",
+            Self::Function(_) => "FUNCTION",
+            Self::Aggregate(_) => "AGGREGATE",
+            Self::Operator(_) => "OPERATOR",
+            Self::OperatorFamily(_) => "OPERATOR FAMILY",
+            Self::OperatorClass(_) => "OPERATOR CLASS",
+            Self::Cast(_) => "CAST",
+            Self::Conversion(_) => "CONVERSION",
+            Self::Language(_) => "LANGUAGE",
+            Self::Transform(_) => "TRANSFORM",
+            Self::TextSearch(it) => it.sql_class(),
+            Self::AccessMethod(_) => "ACCESS METHOD",
+            Self::View(_) => "VIEW",
+            Self::MaterializedView(_) => "MATERIALIZED VIEW",
+            Self::Trigger(_) => "TRIGGER",
+            Self::Rule(_) => "RULE",
+            Self::EventTrigger(_) => "EVENT TRIGGER",
+            Self::Policy(_) => "POLICY",
+            Self::Publication(_) => "PUBLICATION",
+            Self::PublicationTable(_) => "PUBLICATION TABLE",
+            Self::PublicationSchema(_) => "PUBLICATION SCHEMA",
+            Self::Subscription(_) => "SUBSCRIPTION",
+            Self::ForeignDataWrapper(_) => "FOREIGN DATA WRAPPER",
+            Self::ForeignServer(_) => "SERVER",
+            Self::UserMapping(_) => "USER MAPPING",
+            Self::ForeignTable(_) => "FOREIGN TABLE",
+            Self::LargeObject => "LARGE OBJECT",
+            Self::DefaultAcl(_) => "DEFAULT PRIVILEGES",
         }
     }
 }
@@ -125,12 +278,23 @@ impl Object {
     #[must_use]
     pub fn describe(&self) -> String {
         let class = self.definition.sql_class().to_lowercase();
+        let suffix = self.definition.suffix(QualifiedName::to_string);
+        let part_of = match &self.definition {
+            Definition::Trigger(trigger) => Some(&trigger.table),
+            Definition::Rule(rule) => Some(&rule.table),
+            Definition::Policy(policy) => Some(&policy.table),
+            Definition::PublicationTable(member) => Some(&member.table),
+            _ => None,
+        };
+        if let (Some(schema), Some(relation)) = (&self.schema, part_of) {
+            return format!("{class} {} on {schema}.{relation}", self.name);
+        }
         match (&self.definition, &self.schema) {
             (Definition::Constraint(constraint), _) => {
                 format!("{class} {} on {}", self.name, constraint.table())
             }
-            (_, Some(schema)) => format!("{class} {schema}.{}", self.name),
-            (_, None) => format!("{class} {}", self.name),
+            (_, Some(schema)) => format!("{class} {schema}.{}{suffix}", self.name),
+            (_, None) => format!("{class} {}{suffix}", self.name),
         }
     }
 

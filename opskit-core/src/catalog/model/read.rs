@@ -1,10 +1,13 @@
 //! Reading the model: which queries, and how their answers become objects.
 
+use super::access::{self, Access, AccessReading};
 use super::links::{Owners, needs_sql, parts_sql};
-use super::{
-    Definition, MODEL_VERSION, Model, Object, constraint, default, index, schema, sequence,
-    statistics, table,
-};
+use super::target::Target;
+use super::{Definition, MODEL_VERSION, Model, Object};
+use super::{aggregate, cast, collation, conversion, data_type, domain, extension, function};
+use super::{constraint, default, index, schema, sequence, statistics, table};
+use super::{default_acl, foreign, large_object, policy, publication, trigger, view};
+use super::{language, operator, operator_class, text_search};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::scope::Scope;
 use crate::catalog::{TextRow, number, text};
@@ -57,12 +60,47 @@ pub(crate) struct Reading {
     pub(crate) definition: fn(&str) -> serde_json::Result<Definition>,
 }
 
+/// The queries for all classes.
+fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
+    let mut readings = vec![
+        schema::reading(cx),
+        table::reading(cx),
+        sequence::reading(cx),
+        default::reading(cx),
+        constraint::reading(cx),
+        index::reading(cx),
+        statistics::reading(cx),
+        extension::reading(cx),
+        collation::reading(cx),
+        function::reading(cx),
+        aggregate::reading(cx),
+        operator::reading(cx),
+        cast::reading(cx),
+        conversion::reading(cx),
+        policy::reading(cx),
+        large_object::reading(cx),
+        default_acl::reading(cx),
+    ];
+    readings.extend(view::readings(cx));
+    readings.extend(trigger::readings(cx));
+    readings.extend(publication::readings(cx));
+    readings.extend(foreign::readings(cx));
+    readings.extend(data_type::readings(cx));
+    readings.extend(domain::readings(cx));
+    readings.extend(operator_class::readings(cx));
+    readings.extend(language::readings(cx));
+    readings.extend(text_search::readings(cx));
+    readings
+}
+
 /// The queries of the model, and the fold of their answers.
 #[derive(Debug)]
 pub(crate) struct ModelReader {
     server_version: u32,
     readings: Vec<Reading>,
+    access_readings: Vec<AccessReading>,
     objects: Vec<Object>,
+    access: Access,
     parts: Vec<TextRow>,
     needs: Vec<TextRow>,
 }
@@ -71,16 +109,10 @@ impl ModelReader {
     pub(crate) fn new(cx: &ReadContext<'_>) -> Self {
         Self {
             server_version: cx.server_version,
-            readings: vec![
-                schema::reading(cx),
-                table::reading(cx),
-                sequence::reading(cx),
-                default::reading(cx),
-                constraint::reading(cx),
-                index::reading(cx),
-                statistics::reading(cx),
-            ],
+            readings: readings(cx),
+            access_readings: access::readings(cx),
             objects: Vec::new(),
+            access: Access::default(),
             parts: Vec::new(),
             needs: Vec::new(),
         }
@@ -93,7 +125,8 @@ impl ModelReader {
             ("the parts of objects", parts_sql(self.server_version)),
             ("the dependencies", needs_sql()),
         ];
-        classes.chain(links).collect()
+        let access = self.access_readings.iter().map(|r| (r.what, r.sql.clone()));
+        classes.chain(links).chain(access).collect()
     }
 
     /// Takes the answer to the query `at`.
@@ -102,15 +135,30 @@ impl ModelReader {
             match at - self.readings.len() {
                 0 => self.parts = rows,
                 1 => self.needs = rows,
-                _ => {
-                    let what = "an answer to no query of the model";
-                    return Err(Error::new(ErrorKind::Internal, what));
-                }
+                other => return self.take_access(other - 2, &rows),
             }
             return Ok(());
         };
         for row in &rows {
             self.objects.push(reading.object(row)?);
+        }
+        Ok(())
+    }
+
+    fn take_access(&mut self, at: usize, rows: &[TextRow]) -> Result<()> {
+        let reading = self
+            .access_readings
+            .get(at)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "an answer to no query of the model"))?;
+        let wrong = |source| not_understood(reading.what, source);
+        for row in rows {
+            let address = Address::new(CatalogId(number(row, 0)?), number(row, 1)?);
+            let target = Target {
+                kind: text(row, 2)?.to_owned(),
+                names: serde_json::from_str(text(row, 3)?).map_err(wrong)?,
+                args: serde_json::from_str(text(row, 4)?).map_err(wrong)?,
+            };
+            (reading.take)(&mut self.access, address, target, text(row, 5)?).map_err(wrong)?;
         }
         Ok(())
     }
@@ -121,6 +169,11 @@ impl ModelReader {
     /// Of kind `Internal` when an answer has another form than was asked for.
     pub(crate) fn finish(mut self) -> Result<Model> {
         self.objects.sort_by_key(|object| object.address);
+        let objects = &self.objects;
+        self.access.settle(|address| {
+            let at = objects.binary_search_by_key(&address, |object| object.address);
+            at.is_ok()
+        });
         let owners = Owners::of(&self.objects, &self.parts)?;
         Ok(Model {
             version: MODEL_VERSION,
@@ -128,16 +181,15 @@ impl ModelReader {
             needs: owners.needs(&self.needs)?,
             parts: owners.parts(),
             objects: self.objects,
+            access: self.access,
         })
     }
 }
 
 impl Reading {
     fn object(&self, row: &TextRow) -> Result<Object> {
-        let definition = (self.definition)(text(row, 4)?).map_err(|source| {
-            let what = format!("cannot understand {}", self.what);
-            Error::new(ErrorKind::Internal, what).with_source(source)
-        })?;
+        let definition =
+            (self.definition)(text(row, 4)?).map_err(|source| not_understood(self.what, source))?;
         Ok(Object {
             address: Address::new(self.catalog, number(row, 0)?),
             schema: row[1].clone(),
@@ -146,4 +198,8 @@ impl Reading {
             definition,
         })
     }
+}
+
+fn not_understood(what: &str, source: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, format!("cannot understand {what}")).with_source(source)
 }

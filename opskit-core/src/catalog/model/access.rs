@@ -1,0 +1,269 @@
+//! What is said about objects beside their definitions: owners, privileges, comments, security labels,
+//! row-level security.
+//!
+//! It is read class by class of the catalog rather than object by object of the model, because some of
+//! it is about objects that the model leaves to others: columns, constraints, members of extensions
+//! whose privileges were changed.
+
+use super::acl::{Acl, items};
+use super::read::{ReadContext, not_of_extension};
+use super::subject::{COLUMN, SUBJECTS, Subject};
+use super::target::Target;
+use super::{Address, CatalogId};
+use serde::{Deserialize, Serialize};
+
+/// Everything that is said about objects.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Access {
+    /// Owners of the objects of the model.
+    pub owners: Vec<About<Owner>>,
+    /// Privileges that differ from those of a new object.
+    pub privileges: Vec<About<Privileges>>,
+    /// Comments.
+    pub comments: Vec<About<Comment>>,
+    /// Security labels.
+    pub labels: Vec<About<SecurityLabel>>,
+    /// Tables with row-level security.
+    pub row_security: Vec<About<RowSecurity>>,
+}
+
+/// Something said about an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About<T> {
+    /// The object; for a column its table.
+    pub address: Address,
+    /// What it is called.
+    pub target: Target,
+    /// What is said.
+    pub is: T,
+}
+
+/// Who owns an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The role.
+    pub role: String,
+}
+
+/// The privileges of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Privileges {
+    /// The owner, whom grants without another grantor come from.
+    pub owner: String,
+    /// Who made the object.
+    pub maker: Maker,
+    /// The privileges.
+    pub acl: Acl,
+}
+
+/// Who made an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Maker {
+    /// The user.
+    User,
+    /// An extension of the user's.
+    Extension,
+    /// The server: it is in every database.
+    Server,
+}
+
+/// A comment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comment {
+    /// Its text.
+    pub text: String,
+}
+
+/// A security label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityLabel {
+    /// Who understands it.
+    pub provider: String,
+    /// Its text.
+    pub label: String,
+}
+
+/// Row-level security of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowSecurity {
+    /// Whether policies apply.
+    pub enabled: bool,
+    /// Whether they apply to the table's owner too.
+    pub forced: bool,
+}
+
+/// A query for things said about objects: `catalog, oid, kind, names, args, json`.
+#[derive(Debug)]
+pub(crate) struct AccessReading {
+    /// What is read, for errors.
+    pub(crate) what: &'static str,
+    /// The query.
+    pub(crate) sql: String,
+    /// Puts an answer where it belongs.
+    pub(crate) take: fn(&mut Access, Address, Target, &str) -> serde_json::Result<()>,
+}
+
+macro_rules! into {
+    ($list:ident) => {
+        |access, address, target, json| {
+            let is = serde_json::from_str(json)?;
+            access.$list.push(About {
+                address,
+                target,
+                is,
+            });
+            Ok(())
+        }
+    };
+}
+
+/// The queries.
+pub(super) fn readings(cx: &ReadContext<'_>) -> Vec<AccessReading> {
+    vec![
+        AccessReading {
+            what: "the owners",
+            sql: owners(cx),
+            take: into!(owners),
+        },
+        AccessReading {
+            what: "the privileges",
+            sql: privileges(cx),
+            take: into!(privileges),
+        },
+        AccessReading {
+            what: "the comments",
+            sql: described(
+                cx,
+                "pg_description",
+                "json_build_object('text', d.description)",
+            ),
+            take: into!(comments),
+        },
+        AccessReading {
+            what: "the security labels",
+            sql: described(
+                cx,
+                "pg_seclabel",
+                "json_build_object('provider', d.provider, 'label', d.label)",
+            ),
+            take: into!(labels),
+        },
+        AccessReading {
+            what: "the row-level security",
+            sql: row_security(cx),
+            take: into!(row_security),
+        },
+    ]
+}
+
+impl Access {
+    /// Leaves out what is about objects that others should have read into the model, and did not; and
+    /// gives the rest an order that does not depend on addresses.
+    pub(super) fn settle(&mut self, in_model: impl Fn(Address) -> bool) {
+        self.owners.retain(|about| in_model(about.address));
+        // On a platform's table only those of the user's are in the model.
+        let known = |address: Address| {
+            !matches!(address.catalog, CatalogId::TRIGGER | CatalogId::POLICY) || in_model(address)
+        };
+        self.comments.retain(|about| known(about.address));
+        self.labels.retain(|about| known(about.address));
+        sort(&mut self.owners);
+        sort(&mut self.privileges);
+        sort(&mut self.comments);
+        sort(&mut self.labels);
+        sort(&mut self.row_security);
+    }
+}
+
+fn sort<T>(list: &mut [About<T>]) {
+    list.sort_by(|one, other| one.target.cmp(&other.target));
+}
+
+/// The selected columns for the object `s.classid, s.objid, s.objsubid`, but for the last.
+const IDENTITY: &str = "s.classid, s.objid, i.type, \
+     pg_catalog.to_json(coalesce(s.names, i.object_names)), pg_catalog.to_json(i.object_args)";
+
+/// Joins the name of the object `s`.
+const IDENTIFY: &str =
+    "cross join lateral pg_catalog.pg_identify_object_as_address(s.classid, s.objid, s.objsubid) i";
+
+/// All rows of the classes that `wanted` picks, as `classid, objid, objsubid, names, owner, acl, base`.
+fn subjects(cx: &ReadContext<'_>, wanted: fn(&Subject) -> bool, condition: Condition) -> String {
+    let selects: Vec<String> = SUBJECTS
+        .iter()
+        .filter(|subject| wanted(subject))
+        .map(|subject| subject.select(cx, condition))
+        .collect();
+    selects.join(" union all ")
+}
+
+/// Which rows of a class are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Those that can change their owner.
+    Owned,
+    /// Those with privileges that somebody changed.
+    Granted,
+    /// Those that can have comments and labels.
+    Described,
+}
+
+fn owners(cx: &ReadContext<'_>) -> String {
+    format!(
+        "select {IDENTITY}, pg_catalog.json_build_object('role', pg_catalog.pg_get_userbyid(s.owner)) \
+         from ({}) s {IDENTIFY}",
+        subjects(cx, |subject| subject.owner.is_some(), Condition::Owned)
+    )
+}
+
+/// Members of extensions and the server's own objects are compared with what they were made with.
+fn privileges(cx: &ReadContext<'_>) -> String {
+    format!(
+        "with s as materialized (select a.*, p.initprivs, \
+           coalesce(a.acl, a.fresh) as now, coalesce(p.initprivs, a.fresh) as base \
+           from ({} union all {}) a \
+           left join pg_catalog.pg_init_privs p on p.classoid = a.classid and p.objoid = a.objid \
+             and p.objsubid = a.objsubid \
+           where a.acl is not null or p.initprivs is not null or a.names = array['public']) \
+         select {IDENTITY}, pg_catalog.json_build_object( \
+           'owner', pg_catalog.pg_get_userbyid(s.owner), \
+           'maker', case when exists (select from pg_catalog.pg_depend e where e.classid = s.classid \
+                and e.objid = s.objid and e.objsubid = 0 and e.deptype = 'e') then 'extension' \
+              when s.objid < 16384 and s.names is distinct from array['public'] \
+                and s.classid <> {large_object} then 'server' else 'user' end, \
+           'acl', pg_catalog.json_build_object('items', {items}, 'base', {base})) \
+         from s {IDENTIFY} where s.now::pg_catalog.text <> s.base::pg_catalog.text \
+           or s.names = array['public']",
+        subjects(cx, |subject| subject.acl.is_some(), Condition::Granted),
+        COLUMN.select(cx, Condition::Granted),
+        large_object = CatalogId::LARGE_OBJECT.0,
+        items = items("s.now"),
+        base = items("s.base"),
+    )
+}
+
+fn described(cx: &ReadContext<'_>, catalog: &str, json: &str) -> String {
+    format!(
+        "select {IDENTITY}, s.said \
+         from (select a.classid, a.objid, d.objsubid, \
+               case when d.objsubid = 0 then a.names end as names, pg_catalog.{json} as said \
+               from ({}) a join pg_catalog.{catalog} d on d.classoid = a.classid and d.objoid = a.objid) s \
+         {IDENTIFY}",
+        subjects(cx, |_| true, Condition::Described)
+    )
+}
+
+fn row_security(cx: &ReadContext<'_>) -> String {
+    format!(
+        "select {IDENTITY}, pg_catalog.json_build_object('enabled', s.relrowsecurity, \
+           'forced', s.relforcerowsecurity) \
+         from (select {class}::pg_catalog.oid as classid, c.oid as objid, 0 as objsubid, \
+               null::pg_catalog.text[] as names, c.relrowsecurity, c.relforcerowsecurity \
+               from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+               where (c.relrowsecurity or c.relforcerowsecurity) and {scope} and {own}) s {IDENTIFY}",
+        class = CatalogId::CLASS.0,
+        scope = cx.in_scope("n"),
+        own = not_of_extension(CatalogId::CLASS, "c.oid"),
+    )
+}
