@@ -4,6 +4,7 @@
 
 mod cli;
 mod exactness;
+mod facts;
 mod faults;
 mod fingerprints;
 mod fuzz_replay;

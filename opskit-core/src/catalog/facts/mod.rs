@@ -156,6 +156,21 @@ impl Facts {
     }
 }
 
+/// The system catalogs whose rows are facts.
+#[must_use]
+pub fn catalogs_read() -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = catalogs::walks().iter().map(|walk| walk.catalog).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The system catalogs whose rows are none, with the reason.
+#[must_use]
+pub fn catalogs_skipped() -> &'static [(&'static str, &'static str)] {
+    catalogs::NOT_WALKED
+}
+
 /// Lengths stand before texts, so that no two lists of facts have one spelling.
 fn digest(facts: &[Fact]) -> String {
     fn put(hasher: &mut Sha256, text: &str) {

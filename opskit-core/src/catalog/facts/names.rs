@@ -97,11 +97,11 @@ impl Names {
         let address = Address::new(C::NAMESPACE, oid);
         let owned = if flag(row, 3)? {
             self.unless_member(address)
-        } else if matches!(name, "pg_catalog" | "information_schema") {
+        } else if oid == SERVER_SCHEMA {
             self.unless_platform(number(row, 4)?, Owned::ByOthers)
         } else {
             // Schemas of the server's own come and go with sessions.
-            if !name.starts_with("pg_") {
+            if !name.starts_with("pg_") && name != "information_schema" {
                 self.outside.push(name.to_owned());
             }
             Owned::Outside
@@ -168,7 +168,7 @@ impl Names {
                 .objects
                 .get(&Address::new(C::NAMESPACE, schema))
                 .map_or(Owned::Outside, |named| named.owned);
-            let is_others = self.members.contains(&address) || in_server_schema(schema);
+            let is_others = self.members.contains(&address) || schema == SERVER_SCHEMA;
             return Ok(match schema_owned {
                 Owned::Outside => Owned::Outside,
                 // What a user made in a schema that an extension made is the user's.
@@ -270,6 +270,10 @@ impl Names {
     ) -> Result<(&'static str, String)> {
         let of = |class, at| -> Result<String> { Ok(self.identity(class, row.number(at)?)) };
         Ok(match class {
+            C::CAST if row.reference(8)?.is_some() => (
+                "multirange cast",
+                format!("({} as {})", of(C::TYPE, 6)?, of(C::TYPE, 7)?),
+            ),
             C::CAST => (
                 "cast",
                 format!("({} as {})", of(C::TYPE, 6)?, of(C::TYPE, 7)?),
@@ -318,12 +322,8 @@ impl Names {
 /// OIDs below are the server's own.
 const FIRST_USER_OID: u32 = 16384;
 
-/// The schemas `pg_catalog`, and `information_schema`, which has no OID that is always the same, but
-/// one that no user's schema has.
-fn in_server_schema(schema: u32) -> bool {
-    const PUBLIC: u32 = 2200;
-    schema < FIRST_USER_OID && schema != PUBLIC
-}
+/// `pg_catalog`.
+const SERVER_SCHEMA: u32 = 11;
 
 /// A row of an object: tag, class, OID, schema, owner, name, and what else its class needs.
 struct Row<'a>(&'a TextRow);
@@ -384,6 +384,7 @@ fn maker(class: CatalogId, row: &Row<'_>) -> Result<Option<Address>> {
         },
         C::TYPE => of(C::TYPE, 9),
         C::PROC => of(C::TYPE, 10),
+        C::CAST => of(C::TYPE, 8),
         C::RULE if row.text(5)? == "_RETURN" => of(C::CLASS, 6),
         _ => Ok(None),
     }
@@ -526,7 +527,11 @@ const OBJECTS: &[(u32, &str, &str)] = &[
          and d.deptype = 'i' left join pg_catalog.pg_type t on t.oid = d.refobjid \
          left join (select x.oid, g.rngtypid from pg_catalog.pg_type x join pg_catalog.pg_range g on {multirange}) g on g.oid = t.oid"),
     (2617, "x.oid, x.oprnamespace, x.oprowner, x.oprname, x.oprleft, x.oprright", "pg_catalog.pg_operator x"),
-    (2605, "x.oid, null, null, '', x.castsource, x.casttarget", "pg_catalog.pg_cast x"),
+    // That of a range to its multirange comes with the range.
+    (2605, "x.oid, null, null, '', x.castsource, x.casttarget, coalesce(g.rngtypid, d.refobjid)",
+        "pg_catalog.pg_cast x left join pg_catalog.pg_depend d on d.classid = 2605 and d.objid = x.oid \
+         and d.refclassid = 1247 and d.deptype = 'i' \
+         left join (select x.oid, g.rngtypid from pg_catalog.pg_type x join pg_catalog.pg_range g on {multirange}) g on g.oid = d.refobjid"),
     (3576, "x.oid, null, null, '', x.trftype, x.trflang", "pg_catalog.pg_transform x"),
     (2606, "x.oid, null, null, x.conname, x.conrelid, x.contypid", "pg_catalog.pg_constraint x"),
     (3381, "x.oid, x.stxnamespace, x.stxowner, x.stxname", "pg_catalog.pg_statistic_ext x"),

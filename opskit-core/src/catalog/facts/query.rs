@@ -147,7 +147,7 @@ fn expression(walk: &Walk, column: &Column) -> String {
     }
     match column.kind.as_str() {
         "bool" => format!("case when {field} then 't' end"),
-        "char" => format!("nullif({field}::pg_catalog.text, '')"),
+        "char" => format!("nullif(pg_catalog.btrim({field}::pg_catalog.text), '')"),
         kind if kind == "oid" || kind.starts_with("reg") => {
             format!("nullif({field}::pg_catalog.oid, 0)")
         }

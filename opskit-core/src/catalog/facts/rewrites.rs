@@ -65,9 +65,10 @@ const fn rewrite(since: u32, catalog: &'static str, what: What) -> Rewrite {
 
 /// All of them, from 13 to 18. Columns whose ordinary value is nothing need no line.
 #[rustfmt::skip] // a table
-const REWRITES: [Rewrite; 21] = [
+const REWRITES: [Rewrite; 22] = [
     rewrite(14, "", What::Objects("multirange ")),
     rewrite(14, "pg_range", What::Without("rngmultitypid")),
+    rewrite(14, "pg_conversion", What::Without("conproc")),
     rewrite(14, "pg_type", What::Without("typsubscript")),
     rewrite(15, "pg_collation", What::IcuLocale),
     rewrite(15, "pg_database", What::Without("datlocprovider")),
