@@ -1,5 +1,9 @@
 //! What was typed. Nothing here is checked against anything but itself.
 
+mod backup;
+
+pub(crate) use backup::{BackupArgs, ListArgs, RepositoryArgs, ShowArgs, VerifyArgs};
+
 use crate::exit::EXIT_CODES;
 use crate::limits::LimitArgs;
 
@@ -58,6 +62,10 @@ impl PrintArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Export(ExportArgs),
+    Backup(BackupArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Verify(VerifyArgs),
     Demo(DemoArgs),
     Schema(SchemaArgs),
     Config(ConfigArgs),

@@ -34,6 +34,8 @@ pub(crate) enum Stop {
     Refuted,
     /// Nobody reads standard output any more, which is no news to whoever closed it.
     BrokenPipe,
+    /// The result on standard output says what is wrong; only the status is left.
+    Told(ErrorKind),
 }
 
 impl From<Error> for Stop {
@@ -53,6 +55,7 @@ pub(crate) fn report(printer: &Printer, result: Result<(), Stop>) -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Stop::Refuted) => return ExitCode::from(ErrorKind::CheckFailed.exit_code()),
         Err(Stop::BrokenPipe) => return ExitCode::from(BROKEN_PIPE),
+        Err(Stop::Told(kind)) => return ExitCode::from(kind.exit_code()),
         Err(Stop::Failed(error)) => error,
     };
     printer.error(&error);

@@ -15,6 +15,7 @@ mod output;
 mod printer;
 mod progress;
 mod project;
+mod repository;
 mod request;
 mod runtime;
 mod summary;
@@ -84,6 +85,10 @@ fn run(command: Command, app: App) -> Result<(), Stop> {
     logging::install(&app.printer);
     match command {
         Command::Export(args) => command::export::run(&args, &app),
+        Command::Backup(args) => command::backup::run(&args, &app),
+        Command::List(args) => command::list::run(&args, &app),
+        Command::Show(args) => command::show::run(&args, &app),
+        Command::Verify(args) => command::verify::run(&args, &app),
         Command::Config(args) => command::config::run(&args, &app),
         Command::Demo(args) => command::demo::run(&args, &app),
         Command::Schema(args) => command::schema::run(&args, &app),

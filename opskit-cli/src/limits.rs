@@ -37,7 +37,7 @@ pub(crate) struct Limits {
     pub(crate) jobs: u16,
     pub(crate) lock_timeout: Duration,
     pub(crate) part_size: u64,
-    memory: u64,
+    pub(crate) memory: u64,
 }
 
 impl LimitArgs {

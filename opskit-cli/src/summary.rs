@@ -3,6 +3,7 @@
 use crate::units;
 use opskit_core::export::Exactness;
 use opskit_core::postgres::export::{ExportPlan, ExportReport, TableReport};
+use opskit_core::repository::Excluded;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -27,6 +28,13 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
         out.push('\n');
     }
     out
+}
+
+/// What is not in a backup: one line each.
+pub(crate) fn excluded(out: &mut String, excluded: &[Excluded]) {
+    for excluded in excluded {
+        let _ = writeln!(out, "not in it: {}: {}", excluded.object, excluded.reason);
+    }
 }
 
 fn table_row(table: &TableReport) -> Vec<String> {

@@ -61,13 +61,6 @@ pub(crate) async fn assert_carried(source: &TestDb, target: &TestDb) {
     pretty_assert(&script(&wanted), &script(&found));
 }
 
-/// The model of everything in a database.
-pub(crate) async fn model_of(db: &TestDb) -> Model {
-    let ctx = OpContext::default();
-    let model = read_model(&ctx, &parse(&db.url()), &Scope::default()).await;
-    model.unwrap()
-}
-
 /// Runs the script of `source` in `target`, a statement at a time.
 pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
     let model = model_of(source).await;

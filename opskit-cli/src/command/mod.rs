@@ -1,7 +1,11 @@
 //! The commands, one file each.
 
+pub(crate) mod backup;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod generate;
+pub(crate) mod list;
 pub(crate) mod schema;
+pub(crate) mod show;
+pub(crate) mod verify;

@@ -1,3 +1,31 @@
-//! Backups of whole databases, and the way back.
+//! Backups: a plan, a run that reads one instant of a database into a repository, its record.
+//!
+//! The order of a run is what makes it true:
+//!
+//! 1. an advisory lock keeps two backups, and a backup and a migration, apart;
+//! 2. the tables are found, then locked, and only then the snapshot is taken;
+//! 3. what was found is looked at again in the snapshot: a difference ends the run;
+//! 4. definitions, rows and large objects are read in the snapshot;
+//! 5. sequences, which no snapshot covers, are read after the last row, so that none is behind its data;
+//! 6. definitions, which the server tells as they are now, are read again: a difference ends the run;
+//! 7. the manifest is written last. Without it there is no backup.
 
+mod hook;
+mod open;
+mod plan;
+mod report;
+mod request;
 pub mod restore;
+mod run;
+mod source;
+
+pub use hook::run_hook;
+pub use open::Backup;
+pub use plan::{BackupPlan, Loss, Missing, PlannedTable};
+pub use report::BackupReport;
+pub use request::BackupRequest;
+pub use run::backup;
+
+/// The key of the advisory lock that backups and migrations take: the bytes of `opskit` as a number.
+/// It is a lock of the session, and of one database.
+pub const ADVISORY_LOCK_KEY: i64 = 0x6f70_736b_6974;

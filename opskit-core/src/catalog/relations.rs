@@ -132,21 +132,43 @@ pub fn relations_from(rows: &[TextRow]) -> Result<Vec<Relation>> {
 /// snapshot has them (`pg_partition_tree` would tell what is attached now). Their last
 /// column says whether the heap is still the one that the snapshot knows.
 pub(crate) fn heaps_sql(relation: u32) -> String {
-    format!(
+    let tree = format!(
         "with recursive tree(oid) as (select {relation}::pg_catalog.oid union all \
            select i.inhrelid from tree join pg_catalog.pg_class p on p.oid = tree.oid and p.relkind = 'p' \
-             join pg_catalog.pg_inherits i on i.inhparent = tree.oid) \
-         select n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \
+             join pg_catalog.pg_inherits i on i.inhparent = tree.oid) "
+    );
+    tree + &heaps_in("select oid from tree")
+}
+
+/// The query for the heaps of many tables at once, none of them partitioned. Folded like the answer to
+/// [`heaps_sql`]; a last column has the OID of the table.
+pub(crate) fn heaps_of_sql(tables: &[u32]) -> String {
+    heaps_in(&oids(tables))
+}
+
+fn heaps_in(tables: &str) -> String {
+    format!(
+        "select n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \
            case when c.relkind in ('r','m') then (pg_catalog.pg_relation_size(c.oid) / b.bytes)::pg_catalog.text else '0' end, \
            b.bytes::pg_catalog.text, \
            (c.relkind in ('r','m') and a.amname is not distinct from 'heap')::pg_catalog.text, \
            (c.relkind not in ('r','m') or c.relfilenode = 0 or \
-             c.relfilenode is not distinct from pg_catalog.pg_relation_filenode(c.oid))::pg_catalog.text \
+             c.relfilenode is not distinct from pg_catalog.pg_relation_filenode(c.oid))::pg_catalog.text, \
+           c.oid::pg_catalog.text \
          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
            left join pg_catalog.pg_am a on a.oid = c.relam \
            cross join (select pg_catalog.current_setting('block_size')::pg_catalog.int8) b(bytes) \
-         where c.oid in (select oid from tree) \
+         where c.oid in ({tables}) \
            and c.relkind <> 'p' order by 1, 2"
+    )
+}
+
+/// A query that gives these OIDs.
+fn oids(oids: &[u32]) -> String {
+    let list: Vec<String> = oids.iter().map(u32::to_string).collect();
+    format!(
+        "select pg_catalog.unnest('{{{}}}'::pg_catalog.oid[])",
+        list.join(",")
     )
 }
 
@@ -173,15 +195,18 @@ pub(crate) fn heaps_from(
     Ok((heaps, rewritten))
 }
 
-/// The query for the columns of a relation.
-pub(crate) fn columns_sql(relation: u32) -> String {
+/// The query for the columns of relations, one relation after the other. A last column has the OID of
+/// the relation.
+pub(crate) fn columns_sql(relations: &[u32]) -> String {
     format!(
         "select a.attname::pg_catalog.text, a.atttypid::pg_catalog.oid::pg_catalog.text, a.atttypmod::pg_catalog.text, \
            pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '', \
            (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder)::pg_catalog.text \
-              from pg_catalog.pg_enum e where e.enumtypid = a.atttypid) \
+              from pg_catalog.pg_enum e where e.enumtypid = a.atttypid), \
+           a.attrelid::pg_catalog.text \
          from pg_catalog.pg_attribute a \
-         where a.attrelid = {relation} and a.attnum > 0 and not a.attisdropped order by a.attnum"
+         where a.attrelid in ({}) and a.attnum > 0 and not a.attisdropped order by a.attrelid, a.attnum",
+        oids(relations)
     )
 }
 

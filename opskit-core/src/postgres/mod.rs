@@ -5,6 +5,6 @@ pub mod export;
 pub mod facts;
 pub mod load;
 mod server_process;
-mod session;
+pub(crate) mod session;
 pub mod url;
 pub mod wire;

@@ -1,9 +1,9 @@
 //! The name of a backup: when it was started, and something that no other has.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::random_hex;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
 use std::str::FromStr;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -27,8 +27,8 @@ impl BackupId {
     /// # Errors
     /// [`ErrorKind::Internal`] for a time that has no year of four digits.
     pub fn new(now: OffsetDateTime) -> Result<Self> {
-        let random = RandomState::new().hash_one(std::process::id()) as u32;
-        Ok(Self(format!("{}-{random:08x}", stamp(now)?)))
+        let random = &random_hex()[..8];
+        Ok(Self(format!("{}-{random}", stamp(now)?)))
     }
 
     /// The name as it stands in paths.

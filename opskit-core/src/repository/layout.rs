@@ -22,10 +22,10 @@ pub(super) const HEADER: &str = "opskit-repository.json";
 pub(super) const BACKUPS: &str = "backups";
 pub(super) const HISTORY: &str = "history";
 pub(super) const MANIFEST: &str = "manifest.json";
-pub(super) const SEALED: &str = "manifest.sealed";
+pub(crate) const SEALED: &str = "manifest.sealed";
 pub(super) const LOCK: &str = "writer.lock";
-/// The folder of the rows.
-pub(super) const DATA: &str = "data";
+/// What the names of the rows' objects start with.
+pub(super) const DATA_PREFIX: &str = "data/";
 
 /// The model as JSON.
 pub const MODEL: &str = "schema/model";

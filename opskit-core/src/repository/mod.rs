@@ -1,26 +1,32 @@
 //! A repository: a place that keeps backups, laid out by us. Here it is a local directory.
 
 mod contents;
+mod history;
 mod id;
 mod layout;
 mod manifest;
 mod reader;
+mod verify;
+mod writer;
 
 pub use contents::{
     CONTENTS_VERSION, Contents, DataFormat, Excluded, GitState, Holds, Marker, MigrationState,
     PartEntry, SequenceEntry, Source, TableEntry,
 };
+pub use history::{RECORD_VERSION, RunError, RunRecord, RunStatus};
 pub use id::BackupId;
+pub(crate) use layout::SEALED;
 pub use layout::{FACTS, MODEL, POST_DATA, PRE_DATA};
 pub use manifest::{BackupType, MANIFEST_VERSION, Manifest};
 pub use reader::BackupReader;
+pub use verify::{Fault, VerifyLevel, VerifyReport};
+pub use writer::RepositorySink;
 
 use crate::error::{Error, ErrorKind, Result, storage};
-use crate::name::hex;
+use crate::name::random_hex;
 use layout::{BACKUPS, HEADER, Root};
 use manifest::{check_version, parse_json};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The version of the layout.
@@ -104,6 +110,12 @@ impl Repository {
         &self.header.id
     }
 
+    /// The directory of a backup.
+    #[must_use]
+    pub fn location(&self, id: &BackupId) -> PathBuf {
+        self.path.join(BACKUPS).join(id.as_str())
+    }
+
     /// The backups that are complete, the oldest first.
     ///
     /// # Errors
@@ -157,6 +169,14 @@ impl Repository {
         BackupReader::open(folder, id, self.id())
     }
 
+    /// Removes what writers left that are provably gone, and tells which backups those were to be.
+    ///
+    /// # Errors
+    /// Of kind `Storage` when the directory cannot be read.
+    pub fn sweep(&self) -> Result<Vec<BackupId>> {
+        writer::sweep(self)
+    }
+
     /// Every directory of a run, complete or not, the oldest first.
     fn runs(&self) -> Result<Vec<BackupId>> {
         let folder = self.path.join(BACKUPS);
@@ -202,14 +222,9 @@ fn make(path: &Path) -> Result<()> {
         )
         .with_hint("Name an empty directory, or one that does not exist, with --repo."));
     }
-    let seed = format!(
-        "{}{}",
-        crate::sink::random_suffix(),
-        crate::sink::random_suffix()
-    );
     let header = Header {
         version: REPOSITORY_VERSION,
-        id: hex(&Sha256::digest(seed.as_bytes())[..16]),
+        id: format!("{}{}", random_hex(), random_hex()),
     };
     let text = serde_json::to_vec_pretty(&header).map_err(|source| {
         Error::new(ErrorKind::Internal, "cannot write the header").with_source(source)

@@ -185,10 +185,6 @@ impl BackupReader {
             ),
         ))
     }
-
-    pub(super) fn root(&self) -> &Root {
-        &self.root
-    }
 }
 
 /// SHA-256 of what is left of a file.

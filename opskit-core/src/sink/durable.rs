@@ -32,7 +32,7 @@ pub(super) fn sync_file(file: BufWriter<File>, name: &str) -> Result<()> {
 }
 
 /// Waits until the disk has the names in a directory.
-pub(super) fn sync_directory(path: &Path) -> Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> Result<()> {
     let path = if path.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -95,11 +95,6 @@ pub(super) fn exists(path: &Path) -> Error {
     .with_hint("Choose another name, or remove it first; nothing is overwritten unasked.")
 }
 
-/// Sixteen hexadecimal digits that no other run has.
-pub(crate) fn random_suffix() -> String {
-    random_hex()
-}
-
 /// The longest name that file systems take, less what we put around it: a dot, `.partial-` and digits,
 /// and the suffix of a side file.
 const STAGED_MAX: usize = 255 - 1 - ".partial-".len() - 16 - ".exact".len();
@@ -114,7 +109,7 @@ pub(super) fn staging_path(target: &Path) -> Option<PathBuf> {
 /// Writes a small file that appears whole under a name that nothing has, and waits until the disk has it.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.partial-{}", random_suffix()));
+    let draft = staging_path(path).unwrap_or_default();
     let written = write_draft(&draft, bytes, &name).and_then(|()| rename_new(&draft, path));
     if written.is_err() {
         // Nothing better can be done with it.

@@ -13,6 +13,7 @@ mod digest;
 mod directory;
 mod durable;
 mod file;
+mod folder;
 mod format;
 mod null;
 
@@ -21,7 +22,8 @@ pub use file::{Existing, FileSink, StreamSink};
 pub use format::FileFormat;
 pub use null::NullSink;
 
-pub(crate) use durable::{random_suffix, write_new};
+pub(crate) use durable::{sync_directory, write_new};
+pub(crate) use folder::Folder;
 
 /// The form in which a sink takes rows. It says so before the first part is read, because the
 /// server is asked for nothing else.

@@ -42,7 +42,8 @@ async fn constraints_that_children_have_not_validated() {
         "create table p (a int); create table c () inherits (p); create table own (a int); alter table own inherit p;
          alter table own add constraint same check (a > 0) not valid; alter table p add constraint same check (a > 0) not valid;
          create table q (a int) partition by list (a); create table q1 partition of q for values in (1);
-         alter table q add constraint waits check (a > 0) not valid",
+         alter table q add constraint waits check (a > 0) not valid; create table q2 partition of q for values in (2);
+             alter table p add constraint early check (a > 1) not valid; create table young () inherits (p); alter table c validate constraint early",
     )
     .await;
 }
@@ -51,9 +52,10 @@ async fn constraints_that_children_have_not_validated() {
 async fn constraints_of_newer_versions() {
     if server_version(&database().await).await >= 180_000 {
         assert_round_trip(
-            "create table t (a int4range, b int4range, constraint pk primary key (b, a without overlaps), unique (a without overlaps));
+            "create table t (a int4range, b int4range, constraint pk primary key (b, a without overlaps), unique (a, b without overlaps));
              create table r (x int4range, y int4range, foreign key (x, period y) references t (b, period a));
-             create table n (a int check (a > 0) not enforced, b int primary key, c int references n not enforced)",
+             create table tp (id int4range, at daterange, constraint tpk primary key (id, at without overlaps)) partition by list (id);
+             create table tp1 partition of tp for values in ('[1,2)'); create table n (a int check (a > 0) not enforced, b int primary key, c int references n not enforced)",
         )
         .await;
     }

@@ -20,7 +20,7 @@ pub(super) fn constraints(column: &Column, default: Option<&ColumnDefault>) -> S
     if let Some(default) = default {
         sql.push_str(&default_clause(default));
     }
-    if let Some(not_null) = column.not_null.as_ref().filter(|n| n.validated) {
+    if let Some(not_null) = column.not_null.as_ref().filter(|n| declared(n)) {
         sql.push_str(&not_null_clause(not_null));
     }
     if let Some(identity) = &column.identity {
@@ -37,6 +37,11 @@ pub(super) fn default_clause(default: &ColumnDefault) -> String {
         Some(Generated::Stored) => format!(" GENERATED ALWAYS AS ({expression}) STORED"),
         Some(Generated::Virtual) => format!(" GENERATED ALWAYS AS ({expression}) VIRTUAL"),
     }
+}
+
+/// Whether a NOT NULL constraint can stand in `CREATE TABLE`.
+pub(super) fn declared(not_null: &NotNull) -> bool {
+    not_null.validated && !not_null.validated_alone
 }
 
 fn not_null_clause(not_null: &NotNull) -> String {
@@ -78,7 +83,7 @@ pub(super) fn settings(column: &Column) -> Vec<String> {
         actions.push(format!("ALTER COLUMN {name} SET STATISTICS {target}"));
     }
     if !column.options.is_empty() {
-        let options = options::assignments("", &column.options).join(", ");
+        let options = options::list(&column.options);
         actions.push(format!("ALTER COLUMN {name} SET ({options})"));
     }
     actions
@@ -93,7 +98,7 @@ pub(super) fn additions(column: &Column, default: Option<&ColumnDefault>) -> Vec
         actions.push(format!("ALTER COLUMN {name} SET DEFAULT {expression}"));
     }
     // One with a name stands in `CREATE TABLE`.
-    let own = |n: &&NotNull| n.local && n.validated && n.name.is_none();
+    let own = |n: &&NotNull| n.local && declared(n) && n.name.is_none();
     if column.not_null.as_ref().filter(own).is_some() {
         actions.push(format!("ALTER COLUMN {name} SET NOT NULL"));
     }
@@ -111,7 +116,7 @@ pub(super) fn lent(column: &Column, default: Option<&ColumnDefault>) -> String {
     if let Some(default) = default.filter(|default| default.generated.is_some()) {
         sql.push_str(&default_clause(default));
     }
-    let inherited = |n: &&NotNull| !n.local && n.validated;
+    let inherited = |n: &&NotNull| !n.local && declared(n);
     if let Some(not_null) = column.not_null.as_ref().filter(inherited) {
         sql.push_str(&not_null_clause(not_null));
     }

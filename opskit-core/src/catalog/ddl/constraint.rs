@@ -1,27 +1,78 @@
 //! Constraints that are added to a table that is there.
 
 use super::{Emitter, Section, index, options};
-use crate::catalog::model::{Check, Constraint, Foreign, Key, KeyKind, Object};
+use crate::catalog::model::{
+    Check, Constraint, Exclusion, Foreign, IndexState, Key, KeyKind, Object,
+};
 use crate::name::{QualifiedName, quote_ident};
 
 pub(super) fn create(object: &Object, constraint: &Constraint, out: &mut Emitter<'_>) {
     match constraint {
         Constraint::Check(check) => create_check(object, check, out),
         Constraint::Key(key) => {
-            let sql = add(object, "ONLY ", &key.table, &key_definition(key));
-            out.create(Section::PostData, object, sql);
-            index::settle(object, &key.table, &key.index, out);
+            let definition = key_definition(key);
+            if key.without_overlaps {
+                create_excluding(object, &key.table, &key.index, &definition, out);
+            } else {
+                create_indexed(object, &key.table, &key.index, &definition, out);
+            }
         }
         Constraint::Exclusion(exclusion) => {
-            let sql = add(object, "ONLY ", &exclusion.table, &exclusion.definition);
-            out.create(Section::PostData, object, sql);
-            index::settle(object, &exclusion.table, &exclusion.index, out);
+            let Exclusion { table, index, .. } = exclusion;
+            create_excluding(object, table, index, &exclusion.definition, out);
         }
         Constraint::Foreign(foreign) => {
             let sql = add(object, only(foreign), &foreign.table, &foreign.definition);
             out.create(Section::PostData, object, sql);
         }
     }
+}
+
+/// A constraint with an index, on its table alone.
+fn create_indexed(
+    object: &Object,
+    table: &QualifiedName,
+    state: &IndexState,
+    definition: &str,
+    out: &mut Emitter<'_>,
+) {
+    let sql = add(object, "ONLY ", table, definition);
+    out.create(Section::PostData, object, sql);
+    index::settle(object, table, state, out);
+}
+
+/// A constraint that excludes by operators. The server attaches no such index to a partitioned one, so
+/// partitions get theirs with their parent's, as they did in the source.
+fn create_excluding(
+    object: &Object,
+    table: &QualifiedName,
+    state: &IndexState,
+    definition: &str,
+    out: &mut Emitter<'_>,
+) {
+    if state.attached_to.is_some() {
+        out.given(object);
+        let state = IndexState {
+            attached_to: None,
+            ..state.clone()
+        };
+        index::settle(object, table, &state, out);
+    } else if state.partitioned {
+        out.create(
+            Section::PostData,
+            object,
+            add(object, "", table, definition),
+        );
+        index::settle(object, table, state, out);
+    } else {
+        create_indexed(object, table, state, definition, out);
+    }
+}
+
+/// `VALIDATE` for a constraint of a child whose parent's stays as it is.
+pub(super) fn validate(table: &str, constraint: &str) -> String {
+    let constraint = quote_ident(constraint);
+    format!("ALTER TABLE ONLY {table} VALIDATE CONSTRAINT {constraint}")
 }
 
 /// `CONSTRAINT name CHECK (…)`, as it stands within `CREATE TABLE`.
@@ -35,6 +86,11 @@ fn add(object: &Object, only: &str, table: &QualifiedName, definition: &str) -> 
 }
 
 fn create_check(object: &Object, check: &Check, out: &mut Emitter<'_>) {
+    if check.validated_alone {
+        let sql = validate(&check.table.to_sql(), &object.name);
+        out.create(Section::PostData, object, sql);
+        return;
+    }
     // What is only inherited comes from the parent.
     if !check.local {
         out.given(object);
@@ -73,7 +129,7 @@ fn key_definition(key: &Key) -> String {
         sql.push_str(&format!(" INCLUDE ({})", names(include)));
     }
     if let Some(options) = &key.options {
-        let options = options::assignments("", options).join(", ");
+        let options = options::list(options);
         sql.push_str(&format!(" WITH ({options})"));
     }
     if key.deferrable {

@@ -93,11 +93,10 @@ fn create_table(object: &Object, table: &Table, shape: Shape, out: &Emitter<'_>)
     if let Some(method) = &table.access_method {
         sql.push_str(&format!(" USING {}", quote_ident(method)));
     }
-    let mut with = options::assignments("", &table.options);
-    with.extend(options::assignments("toast.", &table.toast_options));
-    if !with.is_empty() {
-        sql.push_str(&format!(" WITH ({})", with.join(", ")));
-    }
+    let toast = table.toast_options.iter();
+    let toast = toast.map(|option| format!("toast.{option}"));
+    let with: Vec<String> = table.options.iter().cloned().chain(toast).collect();
+    sql.push_str(&options::with(&with));
     sql
 }
 
@@ -128,7 +127,10 @@ fn column_line(
     defaults: &HashMap<&str, &ColumnDefault>,
 ) -> Option<String> {
     let default = defaults.get(column.name.as_str()).copied();
-    let own_not_null = column.not_null.as_ref().filter(|n| n.local && n.validated);
+    let own_not_null = column
+        .not_null
+        .as_ref()
+        .filter(|n| n.local && column::declared(n));
     match shape {
         Shape::Whole => Some(column::typed(column) + &column::constraints(column, default)),
         Shape::Typed => {
@@ -201,12 +203,20 @@ fn sequences_persistence(object: &Object, table: &Table, out: &mut Emitter<'_>) 
 
 /// NOT NULL constraints that rows of old may be against.
 fn not_yet_validated(object: &Object, table: &Table, out: &mut Emitter<'_>) {
+    let name = object.sql_name();
     for column in &table.columns {
-        let not_null = column.not_null.as_ref();
-        if not_null.is_some_and(|n| n.local && !n.validated)
-            && let Some(clause) = column::named_not_null(column)
-        {
-            let sql = format!("ALTER TABLE {} ADD {clause} NOT VALID", object.sql_name());
+        let Some(not_null) = &column.not_null else {
+            continue;
+        };
+        if let (true, Some(constraint)) = (not_null.validated_alone, &not_null.name) {
+            let sql = constraint::validate(&name, constraint);
+            out.create(Section::PostData, object, sql);
+        } else if let (true, false, Some(clause)) = (
+            not_null.local,
+            not_null.validated,
+            column::named_not_null(column),
+        ) {
+            let sql = format!("ALTER TABLE {name} ADD {clause} NOT VALID");
             out.create(Section::PostData, object, sql);
         }
     }

@@ -52,6 +52,9 @@ pub struct NotNull {
     /// Whether the rows of old are known to obey.
     #[serde(default = "yes")]
     pub validated: bool,
+    /// Whether they are although those of a parent's are not.
+    #[serde(default)]
+    pub validated_alone: bool,
 }
 
 fn yes() -> bool {
@@ -130,7 +133,10 @@ pub(super) fn columns_json(cx: &ReadContext<'_>, relation: &str) -> String {
 fn not_null_json(cx: &ReadContext<'_>) -> &'static str {
     if cx.server_version >= 180_000 {
         "(select pg_catalog.json_build_object('name', k.conname, 'local', k.conislocal, \
-         'no_inherit', k.connoinherit, 'validated', k.convalidated) from pg_catalog.pg_constraint k \
+         'no_inherit', k.connoinherit, 'validated', k.convalidated, 'validated_alone', not k.conislocal and k.convalidated \
+         and exists (select from pg_catalog.pg_inherits i join pg_catalog.pg_attribute pa on pa.attrelid = i.inhparent \
+         and pa.attname = a.attname join pg_catalog.pg_constraint pk on pk.conrelid = i.inhparent and pk.contype = 'n' \
+         and pk.conkey[1] = pa.attnum and not pk.convalidated where i.inhrelid = a.attrelid)) from pg_catalog.pg_constraint k \
          where k.conrelid = a.attrelid and k.contype = 'n' and k.conkey[1] = a.attnum)"
     } else {
         "pg_catalog.json_build_object('local', a.attislocal or not exists (\

@@ -47,6 +47,8 @@ pub struct Check {
     pub local: bool,
     /// Whether the rows of old are known to obey.
     pub validated: bool,
+    /// Whether they are although those of a parent's are not.
+    pub validated_alone: bool,
 }
 
 /// A primary key or a unique constraint.
@@ -118,7 +120,9 @@ pub(super) fn reading(cx: &ReadContext<'_>) -> Reading {
         "select k.oid, n.nspname, k.conname, null::pg_catalog.text, case k.contype \
          when 'c' then pg_catalog.json_build_object('check', pg_catalog.json_build_object('table', {table}, \
          'relation', pg_catalog.json_build_array(1259, c.oid::pg_catalog.int8), 'definition', pg_catalog.pg_get_constraintdef(k.oid), \
-         'local', k.conislocal, 'validated', k.convalidated)) \
+         'local', k.conislocal, 'validated', k.convalidated, 'validated_alone', not k.conislocal and k.convalidated \
+         and exists (select from pg_catalog.pg_inherits h join pg_catalog.pg_constraint hk on hk.conrelid = h.inhparent \
+         and hk.conname = k.conname and hk.contype = 'c' and not hk.convalidated where h.inhrelid = k.conrelid))) \
          when 'f' then pg_catalog.json_build_object('foreign', pg_catalog.json_build_object('table', {table}, \
          'partitioned', c.relkind = 'p', 'definition', pg_catalog.pg_get_constraintdef(k.oid))) \
          when 'x' then pg_catalog.json_build_object('exclusion', pg_catalog.json_build_object('table', {table}, \

@@ -25,6 +25,9 @@ pub struct IndexState {
     /// Whether `CLUSTER` uses it.
     #[serde(default)]
     pub clustered: bool,
+    /// Whether it is a partitioned table's.
+    #[serde(default)]
+    pub partitioned: bool,
     /// Whether it is the table's replica identity.
     #[serde(default)]
     pub replica_identity: bool,
@@ -43,7 +46,7 @@ pub struct IndexState {
 pub(super) fn state_json() -> String {
     format!(
         "pg_catalog.json_strip_nulls(pg_catalog.json_build_object('clustered', i.indisclustered, \
-         'replica_identity', i.indisreplident, \
+         'partitioned', ic.relkind = 'I', 'replica_identity', i.indisreplident, \
          'attached_to', case when ic.relispartition then (select {parent} from pg_catalog.pg_inherits h \
          join pg_catalog.pg_class hc on hc.oid = h.inhparent \
          join pg_catalog.pg_namespace hn on hn.oid = hc.relnamespace where h.inhrelid = i.indexrelid) end, \

@@ -57,6 +57,8 @@ const PARTS_14: &str = "select 1247, r.rngmultitypid, 1247, r.rngtypid from pg_c
 /// - Within one relation, and what is needed of a schema, is known without it.
 /// - A sequence that belongs to a column does not need it: the column's default needs the sequence.
 /// - A foreign key of a partition that its parent's has taken over comes first, so that the parent's finds it.
+/// - So does a check constraint that is not validated and that a child declares too; one that only the
+///   child has validated is validated after the parent's is there.
 const NEEDS: &str = "select d.classid, d.objid, d.refclassid, d.refobjid from pg_catalog.pg_depend d \
      where d.deptype not in ('e', 'x') and d.objid >= 16384 and (d.classid, d.objid) <> (d.refclassid, d.refobjid) \
      and not (d.refclassid = 2615 and d.classid in (1259, 1247)) \
@@ -70,7 +72,11 @@ const NEEDS: &str = "select d.classid, d.objid, d.refclassid, d.refobjid from pg
      union \
      select 2606, p.oid, 2606, k.oid from pg_catalog.pg_constraint k join pg_catalog.pg_inherits i on i.inhrelid = k.conrelid \
      join pg_catalog.pg_constraint p on p.conrelid = i.inhparent and p.conname = k.conname and p.contype = 'c' \
-     where k.contype = 'c' and k.conislocal and not k.convalidated and not p.convalidated";
+     where k.contype = 'c' and k.conislocal and not k.convalidated and not p.convalidated \
+     union \
+     select 2606, k.oid, 2606, p.oid from pg_catalog.pg_constraint k join pg_catalog.pg_inherits i on i.inhrelid = k.conrelid \
+     join pg_catalog.pg_constraint p on p.conrelid = i.inhparent and p.conname = k.conname and p.contype = 'c' \
+     where k.contype = 'c' and not k.conislocal and k.convalidated and not p.convalidated";
 
 /// The query for the parts of things.
 pub(super) fn parts_sql(server_version: u32) -> String {

@@ -19,16 +19,17 @@ use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{Column, WireConnection, refuse_transaction_pooler};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An open transaction that holds the locks and the snapshot.
 #[derive(Debug)]
-pub(super) struct Leader {
-    session: Session,
+pub(crate) struct Leader {
+    pub(crate) session: Session,
     relations: Vec<Relation>,
     /// The columns of a query, as the server describes them.
     columns: Vec<Column>,
     pub(super) snapshot_id: String,
-    pub(super) source: SourceIdentity,
+    pub(crate) source: SourceIdentity,
     pub(super) client_encoding: &'static str,
 }
 
@@ -58,6 +59,42 @@ impl Leader {
             Some(describe) => describe_query(probe, &wait, describe).await?,
             None => Vec::new(),
         };
+        let mut leader = Self::look(url, session, probe, &request.selection).await?;
+        if let Some(describe) = describe {
+            take_locks_over(&mut leader.session, probe, describe).await?;
+        }
+        leader.relations = relations;
+        leader.columns = columns;
+        Ok(leader)
+    }
+
+    /// Locks these relations over a session that was used for nothing else but to find them, and exports
+    /// the snapshot. Whether they are still what was found is for the caller to see.
+    pub(crate) async fn over(
+        url: &DatabaseUrl,
+        mut session: Session,
+        relations: Vec<Relation>,
+        lock_timeout: Duration,
+        probe: &WireConnection,
+    ) -> Result<Self> {
+        let wait = bounded_wait(lock_timeout, probe.server_version_num());
+        session
+            .execute("cannot start the transaction", format!("{BEGIN}; {wait}"))
+            .await?;
+        lock(&mut session, &relations).await?;
+        let tables = Selection::Tables(Vec::new());
+        let mut leader = Self::look(url, session, probe, &tables).await?;
+        leader.relations = relations;
+        Ok(leader)
+    }
+
+    /// Exports the snapshot of a transaction that holds its locks and has none yet.
+    async fn look(
+        url: &DatabaseUrl,
+        mut session: Session,
+        probe: &WireConnection,
+        selection: &Selection,
+    ) -> Result<Self> {
         // From here on there is a snapshot.
         let snapshot_id = session
             .value(
@@ -65,20 +102,14 @@ impl Leader {
                 "SELECT pg_catalog.pg_export_snapshot()",
             )
             .await?;
-        let encoding = probe
-            .parameter("server_encoding")
-            .unwrap_or_default()
-            .to_owned();
-        let client_encoding = client_encoding(&encoding);
+        let encoding = probe.parameter("server_encoding").unwrap_or_default();
+        let client_encoding = client_encoding(encoding);
         session
             .execute(
                 "cannot prepare the transaction",
-                apply(client_encoding, &request.selection),
+                apply(client_encoding, selection),
             )
             .await?;
-        if let Some(describe) = describe {
-            take_locks_over(&mut session, probe, describe).await?;
-        }
         let snapshot = session
             .value(
                 "cannot read the snapshot",
@@ -88,13 +119,13 @@ impl Leader {
         let source = SourceIdentity {
             database: url.dbname().to_owned(),
             server_version: probe.server_version_num(),
-            encoding,
+            encoding: encoding.to_owned(),
             snapshot,
         };
         Ok(Self {
             session,
-            relations,
-            columns,
+            relations: Vec::new(),
+            columns: Vec::new(),
             snapshot_id,
             source,
             client_encoding,
@@ -169,13 +200,14 @@ impl Leader {
             row_type: Arc::new(row_type),
             parts,
             query: None,
+            part_queries: Vec::new(),
         })
     }
 
     async fn columns(&mut self, relation: &Relation) -> Result<RowType> {
         let columns = self
             .session
-            .rows("cannot read the columns", columns_sql(relation.oid))
+            .rows("cannot read the columns", columns_sql(&[relation.oid]))
             .await?;
         let oids: HashSet<u32> = columns
             .iter()
@@ -185,14 +217,14 @@ impl Leader {
         columns_from(&columns, &types)
     }
 
-    async fn types(&mut self, oids: HashSet<u32>) -> Result<crate::pgtype::TypeCatalog> {
+    pub(super) async fn types(&mut self, oids: HashSet<u32>) -> Result<crate::pgtype::TypeCatalog> {
         let mut oids: Vec<u32> = oids.into_iter().collect();
         oids.sort_unstable();
         let sql = types_sql(&oids, self.source.server_version);
         types_from(&self.session.rows("cannot read the types", sql).await?)
     }
 
-    async fn plan_query(&mut self, sql: &str) -> Result<TablePlan> {
+    pub(super) async fn plan_query(&mut self, sql: &str) -> Result<TablePlan> {
         let columns = self.columns.clone();
         let types = self
             .types(columns.iter().map(|column| column.type_oid).collect())
@@ -232,6 +264,7 @@ impl Leader {
             row_type: Arc::new(columns_from(&rows, &types)?),
             parts: vec![part],
             query: Some(sql.to_owned()),
+            part_queries: Vec::new(),
         })
     }
 
@@ -273,7 +306,7 @@ impl Leader {
             .is_ok()
     }
 
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         self.session.close().await;
     }
 }
@@ -341,32 +374,62 @@ async fn find(session: &mut Session, patterns: &[Pattern]) -> Result<Vec<Relatio
     Ok(relations)
 }
 
+/// How many tables are locked by one message.
+const LOCKS_AT_ONCE: usize = 200;
+
 /// Locks against DROP, TRUNCATE and rewrites; takes no snapshot.
+///
+/// Many tables are locked by one message, because each costs a round trip otherwise. Where one of them
+/// cannot be locked, the server does not say which; then they are tried one by one, without waiting
+/// once more.
 async fn lock(session: &mut Session, relations: &[Relation]) -> Result<()> {
-    for relation in relations
+    let lockable = relations
         .iter()
-        .filter(|relation| relation.kind.is_lockable())
-    {
-        // A partitioned table takes its partitions with it; children by inheritance are not read.
-        let only = if relation.kind == crate::catalog::RelationKind::Table {
-            "ONLY "
-        } else {
-            ""
+        .filter(|relation| relation.kind.is_lockable());
+    let lockable: Vec<&Relation> = lockable.collect();
+    for piece in lockable.chunks(LOCKS_AT_ONCE) {
+        let statements: Vec<String> = piece.iter().map(|relation| lock_sql(relation)).collect();
+        let sql = format!("SAVEPOINT locks; {}", statements.join("; "));
+        let Err(error) = session.execute("cannot lock the tables", sql).await else {
+            continue;
         };
-        let sql = format!(
-            "LOCK TABLE {only}{} IN ACCESS SHARE MODE",
-            relation.name.to_sql()
-        );
+        if !matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::Busy | ErrorKind::PermissionDenied
+        ) {
+            return Err(error);
+        }
         session
-            .execute(&format!("cannot lock table \"{}\"", relation.name), sql)
-            .await
-            .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => changed(&relation.name),
-                ErrorKind::Busy => error.with_hint("Another session holds a lock that conflicts, mostly a migration: try again later, or raise the lock time-out."),
-                _ => error,
-            })?;
+            .execute("cannot lock the tables", "ROLLBACK TO SAVEPOINT locks")
+            .await?;
+        for relation in piece {
+            lock_now(session, relation).await?;
+        }
     }
     Ok(())
+}
+
+async fn lock_now(session: &mut Session, relation: &Relation) -> Result<()> {
+    let doing = format!("cannot lock table \"{}\"", relation.name);
+    let sql = format!("{} NOWAIT", lock_sql(relation));
+    session.execute(&doing, sql).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => changed(&relation.name),
+        ErrorKind::Busy => error.with_hint("Another session holds a lock that conflicts, mostly a migration: try again later, or raise the lock time-out."),
+        _ => error,
+    })
+}
+
+fn lock_sql(relation: &Relation) -> String {
+    // A partitioned table takes its partitions with it; children by inheritance are not read.
+    let only = if relation.kind == crate::catalog::RelationKind::Table {
+        "ONLY "
+    } else {
+        ""
+    };
+    format!(
+        "LOCK TABLE {only}{} IN ACCESS SHARE MODE",
+        relation.name.to_sql()
+    )
 }
 
 fn with_query_hint(error: Error) -> Error {
@@ -376,14 +439,14 @@ fn with_query_hint(error: Error) -> Error {
     }
 }
 
-fn refuse_rewritten(rewritten: &[QualifiedName]) -> Result<()> {
+pub(super) fn refuse_rewritten(rewritten: &[QualifiedName]) -> Result<()> {
     rewritten.first().map_or(Ok(()), |name| Err(changed(name)))
 }
 
-fn changed(name: &QualifiedName) -> Error {
+pub(crate) fn changed(name: &QualifiedName) -> Error {
     Error::new(
         ErrorKind::Busy,
-        format!("\"{name}\" was dropped, renamed or rewritten while it was exported"),
+        format!("\"{name}\" was dropped, renamed or rewritten while it was read"),
     )
     .with_hint("Run it again when no migration is going on.")
 }

@@ -3,15 +3,19 @@
 //! A leader transaction locks the tables, takes and exports the snapshot and stays open; each worker
 //! joins it and reads part after part over a connection of its own.
 
+mod crew;
 mod leader;
+mod leaves;
 mod part;
 mod plan;
 mod report;
 mod request;
 mod run;
-pub(super) mod settings;
+pub(crate) mod settings;
 mod worker;
 
+pub(crate) use crew::Crew;
+pub(crate) use leader::{Leader, changed};
 pub use plan::{ExportPlan, TablePlan};
 pub use report::{ExportReport, PartReport, SourceIdentity, TableReport};
 pub use request::{ExportRequest, Selection};

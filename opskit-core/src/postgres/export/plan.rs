@@ -18,6 +18,14 @@ pub struct ExportPlan {
 }
 
 impl ExportPlan {
+    /// A plan of these tables.
+    pub(crate) fn of(tables: Vec<TablePlan>) -> Self {
+        Self {
+            tables,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Parts of all tables.
     #[must_use]
     pub fn parts(&self) -> usize {
@@ -48,6 +56,9 @@ pub struct TablePlan {
     /// The query, where it is none of the database's tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
+    /// The queries that read the parts, one for each, where no range of a heap does.
+    #[serde(skip)]
+    pub(crate) part_queries: Vec<String>,
 }
 
 impl TablePlan {
@@ -71,9 +82,14 @@ impl TablePlan {
         }
     }
 
+    fn query_of(&self, part: &Part) -> Option<&str> {
+        let of_part = self.part_queries.get(part.number as usize);
+        self.query.as_deref().or(of_part.map(String::as_str))
+    }
+
     /// The columns by the names that Arrow will have, read as the types say.
     fn select(&self, part: &Part) -> String {
-        match &self.query {
+        match self.query_of(part) {
             Some(query) => {
                 let list = self.row_type.select_list_from(|at, _| format!("c{at}"));
                 format!(
@@ -99,8 +115,8 @@ impl TablePlan {
 
     /// The columns as they are, for the server's own text.
     fn raw_select(&self, part: &Part) -> String {
-        match &self.query {
-            Some(query) => query.clone(),
+        match self.query_of(part) {
+            Some(query) => query.to_owned(),
             None => {
                 let names: Vec<String> = self
                     .row_type

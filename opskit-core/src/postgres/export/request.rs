@@ -82,6 +82,11 @@ impl ExportRequest {
         Self::new(Selection::Query(sql.into()))
     }
 
+    /// Reading whatever a plan of the library's own says.
+    pub(crate) fn all() -> Self {
+        Self::new(Selection::Tables(Vec::new()))
+    }
+
     fn new(selection: Selection) -> Self {
         let decode = DecodeOptions::default();
         Self {

@@ -1,0 +1,219 @@
+//! `opskit backup`.
+
+use crate::App;
+use crate::args::BackupArgs;
+use crate::database::Database;
+use crate::document::ErrorDocument;
+use crate::exit::Stop;
+use crate::limits::Limits;
+use crate::printer::Verbosity;
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::summary::{aligned, excluded};
+use crate::{runtime, units};
+use opskit_core::Error;
+use opskit_core::backup::{Backup, BackupPlan, BackupReport, BackupRequest, backup, run_hook};
+use opskit_core::catalog::Scope;
+use opskit_core::context::OpContext;
+use opskit_core::event::Event;
+use opskit_core::repository::{BackupType, GitState, Repository};
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) fn run(args: &BackupArgs, app: &App) -> Result<(), Stop> {
+    let limits = args.limits.resolve(app)?;
+    let database = Database::find(args.db.as_deref(), app)?;
+    let request = request(args, &limits, &database)?;
+    if args.plan {
+        return plan(&database, request, app);
+    }
+    let place = args.repository.place(Some(&database), app)?;
+    let printer = &app.printer;
+    let report = runtime::block_on(printer, async |cancel| {
+        let progress = Arc::new(Progress::new(printer));
+        let watched = Arc::clone(&progress);
+        let ctx = OpContext::new(cancel).with_observer(move |event: &Event| watched.observe(event));
+        let repository = Repository::create(place)?;
+        let result = Box::pin(backup(&ctx, &database.url, &repository, request)).await;
+        progress.clear();
+        let result = result.map_err(|error| database.explain(error));
+        tell_hook(&result, app).await;
+        Ok(result?)
+    })?;
+    if printer.is_json() {
+        return printer.json(&report);
+    }
+    report
+        .warnings
+        .iter()
+        .for_each(|text| printer.warning(text));
+    match printer.verbosity() {
+        Verbosity::Quiet => Ok(()),
+        _ => printer.result(&summary(&report)),
+    }
+}
+
+fn request(
+    args: &BackupArgs,
+    limits: &Limits,
+    database: &Database,
+) -> Result<BackupRequest, Error> {
+    let target = database.target.as_ref().map(|(_, target)| target);
+    let ignored = target.map_or(&[][..], |target| &target.ignore_schemas);
+    let mut request = BackupRequest::new()
+        .only(&args.only)?
+        .excluding(&args.exclude)?
+        .with_format(args.format.into())
+        .with_zstd_level(args.compression.level())
+        .with_jobs(usize::from(limits.jobs))
+        .with_part_bytes(limits.part_size)
+        .with_lock_timeout(limits.lock_timeout)
+        .with_memory(limits.memory);
+    request.backup_type = args.backup_type.into();
+    request.scope = Scope::default().ignoring(args.ignore_schema.iter().chain(ignored));
+    request.tags = args.tags.iter().cloned().collect();
+    request.accept_losses = args.accept_loss.clone();
+    request.git = git();
+    if let Some(target) = target {
+        request.exclude.extend(target.exclude.iter().cloned());
+        request
+            .accept_losses
+            .extend(target.accept_loss.iter().cloned());
+    }
+    Ok(request)
+}
+
+/// What git says of the working directory. None where there is no git, or nothing under it.
+fn git() -> Option<GitState> {
+    let ask = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(arguments)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        let output = git.output().ok().filter(|output| output.status.success())?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    Some(GitState {
+        commit: ask(&["rev-parse", "--verify", "HEAD"])?,
+        tag: ask(&["describe", "--tags", "--exact-match", "HEAD"]),
+    })
+}
+
+/// Tells the hook of `opskit.toml`; a hook that fails is a warning, for the run itself has its own end.
+async fn tell_hook(result: &Result<BackupReport, Error>, app: &App) {
+    let Ok(Some(project)) = Project::find(app) else {
+        return;
+    };
+    let hooks = &project.config.hooks;
+    let (command, document) = match result {
+        Ok(report) => (&hooks.on_success, serde_json::to_vec(report)),
+        Err(error) => (
+            &hooks.on_failure,
+            serde_json::to_vec(&ErrorDocument::new(error)),
+        ),
+    };
+    if let Err(error) = run_hook(command, &document.unwrap_or_default()).await {
+        app.printer.warning(&error.chain().join(": "));
+    }
+}
+
+fn plan(database: &Database, request: BackupRequest, app: &App) -> Result<(), Stop> {
+    let plan = runtime::block_on(&app.printer, async |cancel| {
+        let ctx = OpContext::new(cancel);
+        let opened = Box::pin(Backup::open(&ctx, &database.url, request)).await;
+        let backup = opened.map_err(|error| database.explain(error))?;
+        Ok(backup.plan().clone())
+    })?;
+    let told = if app.printer.is_json() {
+        app.printer.json(&plan)
+    } else {
+        plan.warnings
+            .iter()
+            .for_each(|text| app.printer.warning(text));
+        app.printer.result(&plan_text(&plan))
+    };
+    told?;
+    match plan.obstacle() {
+        None => Ok(()),
+        Some(error) => Err(Stop::Told(error.kind())),
+    }
+}
+
+fn plan_text(plan: &BackupPlan) -> String {
+    let rows: Vec<Vec<String>> = plan
+        .tables
+        .iter()
+        .map(|table| {
+            vec![
+                table.name.to_string(),
+                units::counted(table.columns, "column"),
+                units::size(table.heap_bytes),
+                units::counted(table.parts, "part"),
+            ]
+        })
+        .collect();
+    let mut out = aligned(&rows);
+    excluded(&mut out, &plan.excluded);
+    for loss in &plan.losses {
+        let fate = if loss.accepted {
+            "accepted"
+        } else {
+            "not accepted"
+        };
+        let _ = writeln!(
+            out,
+            "cannot be carried, {fate}: {}: {}",
+            loss.object, loss.reason
+        );
+    }
+    for missing in &plan.missing {
+        let _ = writeln!(out, "missing: {} needs {}", missing.object, missing.needs);
+    }
+    let _ = writeln!(
+        out,
+        "{}, {} on the server's disk, {}, {}",
+        units::counted(plan.tables.len() as u64, "table"),
+        units::size(plan.heap_bytes()),
+        units::counted(plan.sequences, "sequence"),
+        units::counted(plan.objects, "object"),
+    );
+    out
+}
+
+fn summary(report: &BackupReport) -> String {
+    let rows: Vec<Vec<String>> = report
+        .tables
+        .iter()
+        .map(|table| {
+            vec![
+                table.table.to_string(),
+                units::counted(table.rows, "row"),
+                units::counted(table.parts, "part"),
+                table.fingerprint.to_string(),
+            ]
+        })
+        .collect();
+    let mut out = aligned(&rows);
+    excluded(&mut out, &report.excluded);
+    for loss in &report.accepted_losses {
+        let _ = writeln!(out, "not in it, as accepted: {loss}");
+    }
+    let elapsed = Duration::from_millis(report.elapsed_ms);
+    let what = match report.backup_type {
+        BackupType::Schema => "objects only".to_owned(),
+        _ => units::counted(report.rows, "row"),
+    };
+    let _ = writeln!(
+        out,
+        "{}: {what} in {} ({}), {} stored: {}",
+        report.id,
+        units::elapsed(elapsed),
+        units::rate(report.wire_bytes, elapsed),
+        units::size(report.stored_bytes),
+        report.location,
+    );
+    out
+}

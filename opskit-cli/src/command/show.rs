@@ -1,0 +1,96 @@
+//! `opskit show`.
+
+use crate::App;
+use crate::args::ShowArgs;
+use crate::exit::Stop;
+use crate::summary::{aligned, excluded};
+use crate::units;
+use opskit_core::repository::{Contents, Manifest, Repository};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// The document of `--json`: both halves of the manifest.
+#[derive(Debug, Serialize)]
+struct ShowDocument<'a> {
+    schema: &'static str,
+    manifest: &'a Manifest,
+    contents: &'a Contents,
+}
+
+pub(crate) fn run(args: &ShowArgs, app: &App) -> Result<(), Stop> {
+    let repository = Repository::open(args.repository.place(None, app)?)?;
+    let reader = repository.read(&repository.find(&args.id)?)?;
+    let contents = reader.contents()?;
+    if app.printer.is_json() {
+        return app.printer.json(&ShowDocument {
+            schema: "opskit.show/1",
+            manifest: reader.manifest(),
+            contents: &contents,
+        });
+    }
+    app.printer.result(&text(reader.manifest(), &contents))
+}
+
+fn text(manifest: &Manifest, contents: &Contents) -> String {
+    let rows: Vec<Vec<String>> = contents
+        .tables
+        .iter()
+        .map(|table| {
+            vec![
+                table.name.to_string(),
+                units::counted(table.rows, "row"),
+                units::counted(table.parts.len() as u64, "part"),
+                table.fingerprint.to_string(),
+            ]
+        })
+        .collect();
+    let mut out = aligned(&rows);
+    excluded(&mut out, &contents.excluded);
+    for loss in &contents.accepted_losses {
+        let _ = writeln!(out, "not in it, as accepted: {loss}");
+    }
+    let source = &contents.source;
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(out, "{name:<10} {value}");
+    };
+    line("backup", manifest.id.as_str());
+    line("database", &source.database);
+    line("server", &source.server_version.to_string());
+    line("snapshot", &manifest.snapshot_at);
+    for (name, value) in [
+        ("cluster", source.system_identifier.as_deref()),
+        ("wal", source.lsn.as_deref()),
+        (
+            "marker",
+            contents.marker.as_ref().map(|marker| marker.lsn.as_str()),
+        ),
+        (
+            "migration",
+            contents
+                .migration
+                .as_ref()
+                .map(|state| state.version.as_str()),
+        ),
+        (
+            "commit",
+            contents.git.as_ref().map(|git| git.commit.as_str()),
+        ),
+        ("facts", contents.facts_digest.as_deref()),
+    ] {
+        if let Some(value) = value {
+            line(name, value);
+        }
+    }
+    for (key, value) in &contents.tags {
+        line("tag", &format!("{key}={value}"));
+    }
+    let _ = writeln!(
+        out,
+        "{}, {}, {}, {}",
+        units::counted(contents.rows(), "row"),
+        units::counted(contents.sequences.len() as u64, "sequence"),
+        units::counted(manifest.all_objects().count() as u64, "object"),
+        units::size(manifest.stored_bytes()),
+    );
+    out
+}

@@ -1,0 +1,58 @@
+//! `opskit verify`.
+
+use crate::App;
+use crate::args::VerifyArgs;
+use crate::exit::Stop;
+use crate::{runtime, units};
+use opskit_core::context::OpContext;
+use opskit_core::repository::{Repository, VerifyLevel, VerifyReport};
+use opskit_core::{Error, ErrorKind};
+use std::fmt::Write as _;
+
+pub(crate) fn run(args: &VerifyArgs, app: &App) -> Result<(), Stop> {
+    let repository = Repository::open(args.repository.place(None, app)?)?;
+    let id = repository.find(&args.id)?;
+    let level = args.level.into();
+    let report = runtime::block_on(&app.printer, async |cancel| {
+        let ctx = OpContext::new(cancel);
+        let work = move || repository.verify(&ctx, &id, level);
+        let done = tokio::task::spawn_blocking(work).await;
+        let done = done.map_err(|source| {
+            Error::new(ErrorKind::Internal, "the verification stopped").with_source(source)
+        })?;
+        Ok(done?)
+    })?;
+    if app.printer.is_json() {
+        app.printer.json(&report)?;
+    } else {
+        app.printer.result(&text(&report))?;
+    }
+    if report.is_sound() {
+        Ok(())
+    } else {
+        Err(Stop::Told(ErrorKind::Damaged))
+    }
+}
+
+fn text(report: &VerifyReport) -> String {
+    let mut out = String::new();
+    for fault in &report.faults {
+        let _ = writeln!(out, "{}: {}", fault.object, fault.problem);
+    }
+    let looked = format!(
+        "{} of {}",
+        units::counted(report.objects, "object"),
+        units::size(report.bytes)
+    );
+    let verdict = match report.faults.len() {
+        0 => "sound".to_owned(),
+        faults => units::counted(faults as u64, "fault"),
+    };
+    let depth = match report.level {
+        VerifyLevel::Decode => format!(", {} decoded", units::counted(report.rows, "row")),
+        VerifyLevel::Hash => ", digests taken".to_owned(),
+        _ => String::new(),
+    };
+    let _ = writeln!(out, "{}: {verdict}; {looked}{depth}", report.id);
+    out
+}

@@ -1,0 +1,177 @@
+//! What to back up, and how gently.
+
+use crate::catalog::{Pattern, Scope};
+use crate::error::Result;
+use crate::export::Exactness;
+use crate::export::parquet::ParquetOptions;
+use crate::postgres::export::ExportRequest;
+use crate::repository::{BackupType, DataFormat, GitState};
+use crate::sink::FileFormat;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The memory of a job with buffers of the usual sizes.
+const JOB_BYTES: u64 = 128 << 20;
+/// The least with which a job can work.
+const JOB_BYTES_MIN: u64 = 16 << 20;
+
+/// A backup: what it is to hold and how gently it is read.
+///
+/// ```
+/// use opskit_core::backup::BackupRequest;
+/// let request = BackupRequest::new().excluding(["audit.*"])?.with_jobs(4);
+/// assert_eq!(request.jobs(), 4);
+/// # Ok::<(), opskit_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BackupRequest {
+    /// What it is to hold.
+    pub backup_type: BackupType,
+    /// Tables whose rows are wanted. All, where there is none.
+    pub only: Vec<Pattern>,
+    /// Tables whose rows are not wanted.
+    pub exclude: Vec<Pattern>,
+    /// What belongs to the user.
+    pub scope: Scope,
+    /// The form of the data objects.
+    pub format: DataFormat,
+    /// What the user writes on it.
+    pub tags: BTreeMap<String, String>,
+    /// Objects that cannot be carried and may be missing, by the names that the plan tells.
+    pub accept_losses: Vec<String>,
+    /// What git says of the directory that the run is started in.
+    pub git: Option<GitState>,
+    /// Settings that it shares with exports.
+    pub(super) reading: ExportRequest,
+    parquet: ParquetOptions,
+    zstd_level: i32,
+}
+
+impl Default for BackupRequest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BackupRequest {
+    /// A backup of everything that belongs to the user.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            backup_type: BackupType::Full,
+            only: Vec::new(),
+            exclude: Vec::new(),
+            scope: Scope::default(),
+            format: DataFormat::Parquet,
+            tags: BTreeMap::new(),
+            accept_losses: Vec::new(),
+            git: None,
+            reading: ExportRequest::all(),
+            parquet: ParquetOptions::default().with_exactness(Exactness::Exact),
+            zstd_level: 1,
+        }
+    }
+
+    /// Stores the rows of the tables that match, and of no others. A partitioned table stands for its
+    /// partitions. Definitions are stored of everything all the same, so that any table can be restored
+    /// with what it needs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed pattern.
+    pub fn only<S: AsRef<str>>(mut self, patterns: impl IntoIterator<Item = S>) -> Result<Self> {
+        self.only = parse(patterns)?;
+        Ok(self)
+    }
+
+    /// Stores no rows of the tables that match.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed pattern.
+    pub fn excluding<S: AsRef<str>>(
+        mut self,
+        patterns: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
+        self.exclude = parse(patterns)?;
+        Ok(self)
+    }
+
+    /// Stores definitions and no rows.
+    #[must_use]
+    pub fn schema_only(mut self) -> Self {
+        self.backup_type = BackupType::Schema;
+        self
+    }
+
+    /// Sets the form of the data objects.
+    #[must_use]
+    pub fn with_format(mut self, format: DataFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Sets how many connections read at the same time; at least one.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: usize) -> Self {
+        self.reading = self.reading.with_jobs(jobs);
+        self
+    }
+
+    /// How many connections read at the same time.
+    #[must_use]
+    pub fn jobs(&self) -> usize {
+        self.reading.jobs
+    }
+
+    /// Sets the size of a part on the server's disk.
+    #[must_use]
+    pub fn with_part_bytes(mut self, bytes: u64) -> Self {
+        self.reading = self.reading.with_part_bytes(bytes);
+        self
+    }
+
+    /// Sets how long to wait for the lock on a table, and for another backup or migration to end.
+    #[must_use]
+    pub fn with_lock_timeout(mut self, timeout: Duration) -> Self {
+        self.reading = self.reading.with_lock_timeout(timeout);
+        self
+    }
+
+    /// Sets the level of the Zstandard compression; 0 for none.
+    #[must_use]
+    pub fn with_zstd_level(mut self, level: i32) -> Self {
+        self.zstd_level = level;
+        self.parquet = self.parquet.with_zstd_level(level);
+        self
+    }
+
+    /// Bounds the memory for buffers, shared evenly by the jobs. Values larger than that come on top.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: u64) -> Self {
+        let job = (bytes / self.jobs() as u64).clamp(JOB_BYTES_MIN, JOB_BYTES);
+        let share =
+            |default: usize| (default as u128 * u128::from(job) / u128::from(JOB_BYTES)) as usize;
+        let defaults = ExportRequest::all();
+        self.reading.queue_bytes = share(defaults.queue_bytes);
+        self.reading.batch = (defaults.batch.0, share(defaults.batch.1));
+        let row_group = share(ParquetOptions::default().row_group_bytes);
+        self.parquet = self.parquet.with_row_group_bytes(row_group);
+        self
+    }
+
+    /// What the sink writes.
+    pub(super) fn file_format(&self) -> FileFormat {
+        match self.format {
+            DataFormat::Parquet => FileFormat::Parquet(self.parquet),
+            // A reader tells by the name whether it is compressed.
+            DataFormat::Pgcopy => FileFormat::PgCopy(self.zstd_level.max(1)),
+        }
+    }
+}
+
+fn parse<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Result<Vec<Pattern>> {
+    let patterns = patterns.into_iter();
+    patterns
+        .map(|pattern| Pattern::parse(pattern.as_ref()))
+        .collect()
+}

@@ -1,0 +1,163 @@
+//! One record per run, failed and cancelled ones too.
+
+use super::id::stamp;
+use super::layout::HISTORY;
+use super::manifest::{check_version, parse_json};
+use super::{BackupId, BackupType, Repository};
+use crate::error::{Error, ErrorKind, Result, storage};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+
+/// The version of the stored form.
+pub const RECORD_VERSION: u32 = 1;
+/// The largest record that is read.
+const RECORD_BYTES_MAX: u64 = 1 << 20;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RunStatus {
+    /// It did what it was asked.
+    Success,
+    /// It failed.
+    Failed,
+    /// Its caller cancelled it.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// How a run ended that gave this error.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Cancelled => Self::Cancelled,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// What is told of a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunError {
+    /// The kind, by its stable word.
+    pub kind: String,
+    /// What went wrong, outermost first.
+    pub messages: Vec<String>,
+}
+
+impl RunError {
+    /// What is told of `error`.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        Self {
+            kind: error.kind().as_str().to_owned(),
+            messages: error.chain(),
+        }
+    }
+}
+
+/// The record of one backup run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`RECORD_VERSION`].
+    pub version: u32,
+    /// The backup, whether it came to be or not.
+    pub id: BackupId,
+    /// What it was to hold.
+    #[serde(rename = "type")]
+    pub backup_type: BackupType,
+    /// How it ended.
+    pub status: RunStatus,
+    /// When it started, in RFC 3339.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The database.
+    pub database: String,
+    /// Tables that were stored.
+    pub tables: u64,
+    /// Rows that were stored.
+    pub rows: u64,
+    /// Bytes that were stored.
+    pub size_bytes: u64,
+    /// SHA-256 of the manifest, for a backup that is complete.
+    pub manifest_sha256: Option<String>,
+    /// The latest migration, by a known history table.
+    pub migration_version: Option<String>,
+    /// What the user wrote on it.
+    pub tags: BTreeMap<String, String>,
+    /// Why it failed.
+    pub error: Option<RunError>,
+    /// The version of opskit that ran.
+    pub opskit_version: String,
+}
+
+impl Repository {
+    /// Adds the record of a run that ended `now`.
+    ///
+    /// # Errors
+    /// Of kind `Storage` when it cannot be written.
+    pub fn record(&self, record: &RunRecord, now: OffsetDateTime) -> Result<()> {
+        let folder = self.path().join(HISTORY);
+        std::fs::create_dir_all(&folder).map_err(|source| {
+            storage(
+                format!("cannot make directory \"{}\"", folder.display()),
+                source,
+            )
+        })?;
+        let text = serde_json::to_vec_pretty(record).map_err(|source| {
+            Error::new(ErrorKind::Internal, "cannot write the record of the run")
+                .with_source(source)
+        })?;
+        let name = format!("{}-{}.json", stamp(now)?, record.id);
+        crate::sink::write_new(&folder.join(name), &text)
+    }
+
+    /// The records of all runs, in the order in which they ended.
+    ///
+    /// # Errors
+    /// Of kind `Storage` when the directory cannot be read; [`ErrorKind::Damaged`] for a record that
+    /// cannot be understood.
+    pub fn history(&self) -> Result<Vec<RunRecord>> {
+        let folder = self.path().join(HISTORY);
+        let failed = |source| {
+            storage(
+                format!("cannot read directory \"{}\"", folder.display()),
+                source,
+            )
+        };
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(failed(source)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            names.extend(
+                name.to_str()
+                    .filter(|name| is_record(name))
+                    .map(str::to_owned),
+            );
+        }
+        names.sort();
+        names.iter().map(|name| self.read_record(name)).collect()
+    }
+
+    fn read_record(&self, name: &str) -> Result<RunRecord> {
+        let path = format!("{HISTORY}/{name}");
+        let bytes = self.root.read(&path, RECORD_BYTES_MAX)?;
+        check_version(&bytes, RECORD_VERSION, &format!("\"{path}\""))?;
+        parse_json(&bytes, &format!("\"{path}\""))
+    }
+}
+
+fn is_record(name: &str) -> bool {
+    let stem = name.strip_suffix(".json");
+    let halves = stem.and_then(|stem| stem.split_once('-'));
+    halves.is_some_and(|(time, id)| super::id::is_stamp(time) && id.parse::<BackupId>().is_ok())
+}
