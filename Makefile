@@ -62,7 +62,8 @@ python-test: ## The tests written in Python, if there are any
 	    "$$(scripts/venv.sh $(TEST_REQUIREMENTS))/bin/python" -m pytest -q tests/python; \
 	fi
 
-fuzz: ## Each fuzz target for FUZZ_SECONDS (60); needs a nightly compiler
+fuzz: ## Each fuzz target for FUZZ_SECONDS (60); a nightly compiler adds the address sanitizer
+	scripts/system.sh cc
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 fuzz-replay: ## Only the tests that replay the fuzz corpus
@@ -70,7 +71,7 @@ fuzz-replay: ## Only the tests that replay the fuzz corpus
 
 valgrind: ## The decoder's tests, unsafe lines included, under valgrind
 	scripts/system.sh cc valgrind
-	scripts/valgrind.sh export::
+	scripts/valgrind.sh export:: testing::fuzz
 
 bench: bench-stages bench-compare ## Benchmarks of each stage, then the comparison with other tools
 

@@ -21,5 +21,9 @@ targets=$(fuzz list)
 [ -n "$targets" ] || die "fuzz/Cargo.toml names no target"
 for target in $targets; do
     say "fuzzing $target for $seconds s"
-    fuzz run --sanitizer "$sanitizer" "$target" -- -max_total_time="$seconds" -rss_limit_mb=2048
+    # What is found goes to the first directory; the corpus beside it is only read.
+    found=fuzz/target/found/$target
+    mkdir -p -- "$found"
+    fuzz run --sanitizer "$sanitizer" "$target" "$found" "fuzz/corpus/$target" -- \
+        -max_total_time="$seconds" -rss_limit_mb=2048 -print_final_stats=1
 done

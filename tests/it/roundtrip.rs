@@ -3,14 +3,10 @@
 //! The judge is `pg_dump`: its text of both databases must be the same. Where there is none for the
 //! server, and besides, what is read from the copy must be what was read from the source.
 
-mod constraints;
-mod indexes;
-mod inheritance;
-mod sequences;
-mod tables;
-
 mod access;
 mod routines;
+mod sequences;
+mod tables;
 mod types;
 
 use opskit_core::catalog::Scope;
@@ -61,6 +57,13 @@ pub(crate) async fn assert_carried(source: &TestDb, target: &TestDb) {
     pretty_assert(&script(&wanted), &script(&found));
 }
 
+/// The model of everything in a database.
+pub(crate) async fn model_of(db: &TestDb) -> Model {
+    let ctx = OpContext::default();
+    let model = read_model(&ctx, &parse(&db.url()), &Scope::default()).await;
+    model.unwrap()
+}
+
 /// Runs the script of `source` in `target`, a statement at a time.
 pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
     let model = model_of(source).await;
@@ -74,12 +77,6 @@ pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
     }
 }
 
-pub(crate) async fn model_of(db: &TestDb) -> Model {
-    let ctx = OpContext::default();
-    let model = read_model(&ctx, &parse(&db.url()), &Scope::default()).await;
-    model.unwrap()
-}
-
 /// The server's version, as a number.
 pub(crate) async fn server_version(db: &TestDb) -> u32 {
     db.psql("show server_version_num")
@@ -87,32 +84,6 @@ pub(crate) async fn server_version(db: &TestDb) -> u32 {
         .trim()
         .parse()
         .unwrap()
-}
-
-/// All objects as text that two databases have in common.
-fn without_addresses(model: &Model) -> String {
-    let mut objects: Vec<String> = model
-        .objects
-        .iter()
-        .map(|object| {
-            let mut value = serde_json::to_value(object).unwrap();
-            forget_addresses(&mut value);
-            value.to_string()
-        })
-        .collect();
-    objects.sort();
-    objects.join("\n")
-}
-
-fn forget_addresses(value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::Object(fields) => {
-            fields.retain(|name, _| name != "address" && name != "relation");
-            fields.values_mut().for_each(forget_addresses);
-        }
-        serde_json::Value::Array(values) => values.iter_mut().for_each(forget_addresses),
-        _ => {}
-    }
 }
 
 fn pretty_assert(wanted: &str, found: &str) {

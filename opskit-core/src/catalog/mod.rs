@@ -3,6 +3,7 @@
 //! Every query returns text columns, so that the answer looks the same over any protocol.
 
 mod address;
+pub mod cluster;
 pub mod ddl;
 pub mod diff;
 pub mod facts;

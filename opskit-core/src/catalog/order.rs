@@ -17,6 +17,7 @@ use super::ddl::Section;
 use super::model::{Definition, Model, Object};
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// In how many steps an object is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,7 +73,7 @@ struct Sorter<'m> {
     /// The object that an object is made within.
     within: Vec<Option<usize>>,
     /// Views in two steps, and who gets by with the first.
-    split: HashMap<usize, HashSet<usize>>,
+    split: HashMap<usize, Rc<HashSet<usize>>>,
     /// What comes after the rows although its class comes before.
     late: HashSet<usize>,
 }
@@ -179,3 +180,6 @@ fn edges(model: &Model, at: &HashMap<Address, usize>) -> Vec<Vec<Edge>> {
     }
     edges
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use super::session::Session;
 use super::url::DatabaseUrl;
 use super::wire::{WireConnection, refuse_transaction_pooler};
 use crate::catalog::Scope;
+use crate::catalog::cluster::{ClusterModel, ClusterReader};
 use crate::catalog::model::{Model, ModelReader, ReadContext};
 use crate::context::OpContext;
 use crate::error::Result;
@@ -37,6 +38,30 @@ pub async fn read_model(ctx: &OpContext, url: &DatabaseUrl, scope: &Scope) -> Re
     let model = read_model_in(&mut session, server_version, scope).await?;
     session.close().await;
     Ok(model)
+}
+
+/// Reads what is around the database: roles, their settings, the database itself.
+///
+/// # Errors
+/// Those of [`read_model`].
+pub async fn read_cluster(ctx: &OpContext, url: &DatabaseUrl) -> Result<ClusterModel> {
+    let (mut session, server_version) = open(ctx, url).await?;
+    let cluster = read_cluster_in(&mut session, server_version).await?;
+    session.close().await;
+    Ok(cluster)
+}
+
+/// Reads what is around the database within the transaction of `session`, whose search path is empty.
+pub(crate) async fn read_cluster_in(
+    session: &mut Session,
+    server_version: u32,
+) -> Result<ClusterModel> {
+    let mut reader = ClusterReader::new(server_version);
+    for (what, sql) in reader.queries() {
+        let rows = session.rows(&format!("cannot read {what}"), sql).await?;
+        reader.take(rows);
+    }
+    reader.finish()
 }
 
 /// A session in a transaction that reads from one snapshot, with an empty search path.

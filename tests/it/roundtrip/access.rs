@@ -1,5 +1,6 @@
 //! Views, triggers, policies, publications, foreign objects; owners, privileges, comments.
 
+mod cluster;
 mod code;
 mod foreign;
 mod privileges;

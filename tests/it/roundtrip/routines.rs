@@ -1,8 +1,10 @@
 //! Functions, aggregates, operators and what is made of them.
 
 use super::{assert_round_trip, model_of};
+use opskit_core::catalog::ddl::{DdlOptions, Script};
 use opskit_core::catalog::model::Object;
 use opskit_tests::database;
+use sqlx::Connection as _;
 
 #[tokio::test]
 async fn function_bodies_come_back_as_they_were() {
@@ -169,4 +171,59 @@ async fn transforms() {
         create function public.uses(x public.t) returns int transform for type public.t language plpgsql as 'begin return 1; end' "#,
     )
     .await;
+}
+
+#[tokio::test]
+async fn what_needs_each_other_comes_in_order() {
+    let atomic = if database().await.psql("show server_version_num").await < "140000".to_owned() {
+        ""
+    } else {
+        "create table public.t (id int primary key, name text, d public.self);
+         create function public.z_of_table() returns bigint language sql begin atomic select count(*) from public.t; end;
+         create function public.grouped() returns setof text language sql
+           begin atomic select t.name from public.t group by t.id; end;
+         alter table public.t add check (public.z_of_table() >= 0)"
+    };
+    if atomic.is_empty() {
+        println!("skipped: the server has no bodies with dependencies");
+    }
+    let sql = format!(
+        "create domain public.self as int;
+         create function public.check_self(public.self) returns bool language sql immutable as 'select true';
+         alter domain public.self add constraint by_itself check (public.check_self(value));
+         create type public.z as (a int);
+         create type public.a as (z public.z[], s public.self);
+         create function public.f(public.a[]) returns public.z language sql as 'select null::public.z';
+         create function public.b(int default 1) returns int language sql as 'select 1';
+         create domain public.by_function as int default public.b();
+         {atomic}"
+    );
+    assert_round_trip(&sql).await;
+}
+
+#[tokio::test]
+async fn every_statement_is_one() {
+    let (source, target) = (database().await, database().await);
+    source
+        .psql(
+            r#"create function public.f() returns text language plpgsql as 'begin return '';''; end; -- ;';
+            create procedure public."p;"() language sql as 'select 1; select 2;';
+            create domain public.d as text default ';--' check (value <> ';');
+            create aggregate public.a(text) (sfunc = textcat, stype = text, initcond = ';') "#,
+        )
+        .await;
+    let model = model_of(&source).await;
+    let script = Script::of(&model, &DdlOptions::new(model.server_version)).unwrap();
+    let mut connection = sqlx::PgConnection::connect(&target.url()).await.unwrap();
+    for statement in &script.statements {
+        // Prepared: the extended protocol takes no second statement.
+        let sql = sqlx::AssertSqlSafe(statement.sql.clone());
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let copied = Script::of(
+        &model_of(&target).await,
+        &DdlOptions::new(model.server_version),
+    );
+    assert_eq!(copied.unwrap().to_string(), script.to_string());
 }

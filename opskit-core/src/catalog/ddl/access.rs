@@ -138,10 +138,27 @@ fn privileges(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
         } else {
             changes(&about.is.acl, on)
         };
+        let action = if is_of_user(model, about) {
+            Action::Grant
+        } else {
+            Action::GrantOnForeign
+        };
         for change in all {
-            push(about, Action::Grant, change.as_role, change.sql, out);
+            push(about, action, change.as_role, change.sql, out);
         }
     }
+}
+
+/// Whether the object is one that this script makes, or `public`. What the model says about its maker is
+/// not believed: it may come from a backup.
+fn is_of_user(model: &Model, about: &About<Privileges>) -> bool {
+    let system = |name: &String| name == "information_schema" || name.starts_with("pg_");
+    let in_model = model
+        .objects
+        .binary_search_by_key(&about.address, |object| object.address);
+    let named_as_system =
+        about.target.names.len() > 1 && about.target.names.first().is_some_and(system);
+    in_model.is_ok() && !named_as_system
 }
 
 /// The schema `public` is there already, with the privileges that its server gave it.

@@ -3,6 +3,25 @@
 use crate::catalog::model::{Acl, AclItem};
 use crate::name::quote_ident;
 
+/// All privileges there are: words from elsewhere are no SQL.
+const KNOWN: &[&str] = &[
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "TRUNCATE",
+    "REFERENCES",
+    "TRIGGER",
+    "MAINTAIN",
+    "EXECUTE",
+    "USAGE",
+    "CREATE",
+    "CONNECT",
+    "TEMPORARY",
+    "SET",
+    "ALTER SYSTEM",
+];
+
 /// A change of privileges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
@@ -107,7 +126,7 @@ fn grant(item: &AclItem, before: Option<&AclItem>, on: On<'_>, all: &mut Vec<Cha
 fn without(these: &[String], those: &[String]) -> Vec<String> {
     these
         .iter()
-        .filter(|one| !those.contains(one))
+        .filter(|one| !those.contains(one) && KNOWN.contains(&one.as_str()))
         .cloned()
         .collect()
 }

@@ -83,7 +83,7 @@ pub(super) fn settings(column: &Column) -> Vec<String> {
         actions.push(format!("ALTER COLUMN {name} SET STATISTICS {target}"));
     }
     if !column.options.is_empty() {
-        let options = options::list(&column.options);
+        let options = options::assignments("", &column.options).join(", ");
         actions.push(format!("ALTER COLUMN {name} SET ({options})"));
     }
     actions

@@ -129,7 +129,7 @@ fn key_definition(key: &Key) -> String {
         sql.push_str(&format!(" INCLUDE ({})", names(include)));
     }
     if let Some(options) = &key.options {
-        let options = options::list(options);
+        let options = options::assignments("", options).join(", ");
         sql.push_str(&format!(" WITH ({options})"));
     }
     if key.deferrable {

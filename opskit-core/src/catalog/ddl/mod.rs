@@ -33,6 +33,8 @@ mod text_search;
 mod trigger;
 mod view;
 
+pub(crate) use acl::{On, changes};
+
 use super::address::Address;
 use super::model::{Definition, Model, Object};
 use super::order::{Form, Step, order};
@@ -68,6 +70,11 @@ pub enum Action {
     Owner,
     /// Grants and revokes.
     Grant,
+    /// Grants and revokes on what the user did not make: the server's objects and those of extensions.
+    /// A backup that nobody vouches for could open the server's files with it.
+    GrantOnForeign,
+    /// Sets a setting of a role or a database.
+    Configure,
     /// Comments and security labels.
     Describe,
 }

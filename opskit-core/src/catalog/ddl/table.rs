@@ -93,10 +93,11 @@ fn create_table(object: &Object, table: &Table, shape: Shape, out: &Emitter<'_>)
     if let Some(method) = &table.access_method {
         sql.push_str(&format!(" USING {}", quote_ident(method)));
     }
-    let toast = table.toast_options.iter();
-    let toast = toast.map(|option| format!("toast.{option}"));
-    let with: Vec<String> = table.options.iter().cloned().chain(toast).collect();
-    sql.push_str(&options::with(&with));
+    let mut with = options::assignments("", &table.options);
+    with.extend(options::assignments("toast.", &table.toast_options));
+    if !with.is_empty() {
+        sql.push_str(&format!(" WITH ({})", with.join(", ")));
+    }
     sql
 }
 

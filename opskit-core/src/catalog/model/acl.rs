@@ -25,7 +25,7 @@ pub struct AclItem {
 }
 
 /// The SQL of an empty list.
-pub(super) const EMPTY: &str = "'{}'::pg_catalog.aclitem[]";
+pub(super) const EMPTY: &str = "null::pg_catalog.aclitem[]";
 
 /// The SQL of the privileges `acl` as a JSON array of [`AclItem`], in the order of the array.
 pub(crate) fn items(acl: &str) -> String {
@@ -39,7 +39,7 @@ pub(crate) fn items(acl: &str) -> String {
                pg_catalog.json_agg(x.privilege_type order by x.at) as privileges, \
                coalesce(pg_catalog.json_agg(x.privilege_type order by x.at) \
                         filter (where x.is_grantable), '[]') as grantable \
-             from pg_catalog.aclexplode({acl}) \
+             from pg_catalog.aclexplode(case when pg_catalog.cardinality({acl}) > 0 then {acl} end) \
                   with ordinality x (grantor, grantee, privilege_type, is_grantable, at) \
              group by x.grantee, x.grantor) g), '[]')"
     )

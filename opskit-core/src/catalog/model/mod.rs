@@ -78,6 +78,7 @@ pub use trigger::{EventTrigger, Firing, PartitionFiring, Rule, TableOwner, Trigg
 pub use view::{ColumnSettings, MaterializedView, View, ViewColumn};
 pub use withheld::Withheld;
 
+pub(crate) use acl::items as acl_items;
 pub(crate) use read::{ModelReader, ReadContext};
 
 use super::address::{Address, CatalogId};

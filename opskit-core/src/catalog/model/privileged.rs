@@ -25,6 +25,10 @@ impl Object {
             Definition::Type(TypeDefinition::Base(_)) => {
                 Some("its functions decide how memory is read")
             }
+            Definition::Type(TypeDefinition::Shell) => Some("it is a name for a base type"),
+            Definition::Type(TypeDefinition::Range(it)) if it.canonical.is_some() => {
+                Some("its name must exist before its function, as that of a base type")
+            }
             Definition::Function(it) => function(it),
             Definition::Aggregate(it) => aggregate(it),
             Definition::Operator(it) => operator(it),
@@ -33,6 +37,7 @@ impl Object {
             }
             Definition::Cast(it) => cast(it),
             Definition::Language(_) => Some("a language is code on the server's machine"),
+            // Whoever owns its functions may make it, and nobody else could make those.
             Definition::Transform(_) => Some("its functions are code on the server's machine"),
             Definition::AccessMethod(_) => Some("an access method is code on the server's machine"),
             Definition::TextSearch(TextSearch::Parser(_) | TextSearch::Template(_)) => {

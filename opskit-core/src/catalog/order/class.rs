@@ -125,23 +125,6 @@ pub(super) fn of(object: &Object) -> Class {
         {
             Class::new(PreData, 66).within(check.relation, Apart::Possible)
         }
-        Definition::ForeignDataWrapper(_) => Class::new(PreData, 40),
-        Definition::ForeignServer(_) => Class::new(PreData, 41),
-        Definition::UserMapping(_) => Class::new(PreData, 42),
-        Definition::ForeignTable(_) => Class::new(PreData, 62),
-        Definition::View(_) => Class::new(PreData, 70).bending(Bend::TwoSteps),
-        Definition::MaterializedView(_) => Class::new(PreData, 71).bending(Bend::Late),
-        Definition::ViewDefault(_) => Class::new(PreData, 72).bending(Bend::Late),
-        Definition::LargeObject => Class::new(PreData, 80),
-        Definition::Rule(_) => Class::new(PostData, 30),
-        Definition::Trigger(_) => Class::new(PostData, 92),
-        Definition::Policy(_) => Class::new(PostData, 93),
-        Definition::Publication(_) => Class::new(PostData, 94),
-        Definition::PublicationTable(_) => Class::new(PostData, 95),
-        Definition::PublicationSchema(_) => Class::new(PostData, 96),
-        Definition::EventTrigger(_) | Definition::DefaultAcl(_) | Definition::Subscription(_) => {
-            Class::new(Section::Access, 0)
-        }
         Definition::Index(_) => Class::new(PostData, 10),
         Definition::Constraint(Constraint::Key(_) | Constraint::Exclusion(_)) => {
             Class::new(PostData, 11)

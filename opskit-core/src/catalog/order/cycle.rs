@@ -4,12 +4,17 @@ use super::class::{Apart, Bend};
 use super::graph::{AcrossRows, Circle};
 use super::{Error, ErrorKind, Form, Result, Section, Sorter};
 use std::collections::HashSet;
+use std::rc::Rc;
+
+/// How many objects of a circle an error names.
+const NAMED_MAX: usize = 20;
 
 impl Sorter<'_> {
     /// Decides one thing that makes the circle smaller: first parts come apart from their objects,
     /// then what can come after the rows does, then views are made in two steps.
     pub(super) fn break_circle(&mut self, circle: &Circle) -> Result<()> {
-        let members: HashSet<usize> = circle.units.iter().map(|unit| unit.object).collect();
+        let members = circle.units.iter().map(|unit| unit.object);
+        let members: Rc<HashSet<usize>> = Rc::new(members.collect());
         if self.take_parts_out(&members)
             || (circle.across_rows == AcrossRows::Yes && self.move_behind_the_rows(circle))
             || self.split_views(circle, &members)
@@ -22,6 +27,11 @@ impl Sorter<'_> {
             .map(|unit| self.objects[unit.object].describe())
             .collect();
         names.dedup();
+        if names.len() > NAMED_MAX {
+            let more = names.len() - NAMED_MAX;
+            names.truncate(NAMED_MAX);
+            names.push(format!("and {more} more"));
+        }
         Err(Error::new(
             ErrorKind::Damaged,
             format!("objects need each other in a circle: {}", names.join(", ")),
@@ -66,7 +76,7 @@ impl Sorter<'_> {
     }
 
     /// Views in the circle are made in two steps; the others in it get by with the first.
-    fn split_views(&mut self, circle: &Circle, members: &HashSet<usize>) -> bool {
+    fn split_views(&mut self, circle: &Circle, members: &Rc<HashSet<usize>>) -> bool {
         let views: Vec<usize> = circle
             .units
             .iter()
@@ -75,7 +85,7 @@ impl Sorter<'_> {
             .filter(|object| self.classes[*object].bend == Bend::TwoSteps)
             .collect();
         for view in &views {
-            self.split.insert(*view, members.clone());
+            self.split.insert(*view, Rc::clone(members));
         }
         !views.is_empty()
     }
