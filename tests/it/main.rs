@@ -12,6 +12,7 @@ mod house;
 mod load;
 mod memory;
 mod regressions;
+mod restore;
 mod roundtrip;
 mod scratch;
 mod sinks;

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod ddl;
 pub mod diff;
 pub mod facts;
+pub(crate) mod inventory;
 pub mod model;
 mod order;
 mod pattern;
@@ -17,7 +18,7 @@ mod types;
 pub use address::{Address, CatalogId};
 pub use pattern::Pattern;
 pub use relations::{Heap, Relation, RelationKind, relations_by_pattern, relations_from};
-pub(crate) use relations::{columns_from, columns_sql, heaps_from, heaps_sql};
+pub(crate) use relations::{columns_from, columns_sql, heaps_from, heaps_of_sql, heaps_sql};
 pub use scope::Scope;
 pub(crate) use types::{types_from, types_sql};
 

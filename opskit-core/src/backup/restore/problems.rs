@@ -113,11 +113,12 @@ fn roles(model: &Model, target: &Target, request: &RestoreRequest) -> Vec<String
     if request.owners == Carry::Leave {
         return Vec::new();
     }
-    let owners: BTreeSet<&String> = model
+    let owners = model
         .objects
         .iter()
-        .filter_map(|object| object.owner.as_ref())
-        .collect();
+        .filter_map(|object| object.owner.as_ref());
+    let said = model.access.owners.iter().map(|about| &about.is.role);
+    let owners: BTreeSet<&String> = owners.chain(said).collect();
     let (mut missing, mut foreign) = (Vec::new(), Vec::new());
     for owner in owners {
         match target.may_act_for(owner) {

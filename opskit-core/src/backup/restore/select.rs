@@ -1,7 +1,7 @@
 //! `--only`: some tables, with what they need and what belongs to them.
 
 use super::graph::Graph;
-use crate::catalog::model::{Model, Object};
+use crate::catalog::model::{About, Access, Model, Object};
 use crate::catalog::{Address, CatalogId};
 use crate::name::QualifiedName;
 use std::collections::{HashMap, HashSet};
@@ -98,6 +98,7 @@ pub(super) fn only(
             .filter(|need| holds(need.object) && holds(need.on))
             .copied()
             .collect(),
+        access: said(&model.access, &kept),
         parts: model
             .parts
             .iter()
@@ -106,6 +107,21 @@ pub(super) fn only(
             .collect(),
     };
     (model, left)
+}
+
+/// What is said about the objects that are kept.
+fn said(access: &Access, kept: &HashSet<Address>) -> Access {
+    fn of<T: Clone>(all: &[About<T>], kept: &HashSet<Address>) -> Vec<About<T>> {
+        let about = all.iter().filter(|about| kept.contains(&about.address));
+        about.cloned().collect()
+    }
+    Access {
+        owners: of(&access.owners, kept),
+        privileges: of(&access.privileges, kept),
+        comments: of(&access.comments, kept),
+        labels: of(&access.labels, kept),
+        row_security: of(&access.row_security, kept),
+    }
 }
 
 fn is_index(object: &Object) -> bool {

@@ -44,7 +44,7 @@ impl LoadTable {
         let oid: u32 = oid.and_then(|oid| oid.parse().ok()).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("there is no table \"{name}\""))
         })?;
-        let columns = connection.query_one(&columns_sql(oid)).await;
+        let columns = connection.query_one(&columns_sql(&[oid])).await;
         let columns = columns.map_err(|error| error.while_doing(doing()))?.rows;
         let mut oids: Vec<u32> = columns
             .iter()
