@@ -51,6 +51,7 @@ async fn load(
             map: ColumnMap::new(&source, target.row_type())?,
             rows: part.rows,
             transaction,
+            committing: Arc::default(),
         };
         connection = load_part(&ctx, connection, &target, &job, rows).await?;
     }
@@ -96,6 +97,7 @@ async fn every_type_is_loaded_into_a_database_with_other_oids() {
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
         let report = stored(&source, "public.m_*", format, out.clone()).await;
+        let mut refused = Vec::new();
         for table in &report.tables {
             target
                 .psql(&format!("truncate {}", table.table.to_sql()))

@@ -267,3 +267,54 @@ async fn odd_names_stay_in_their_quotes() {
     assert_same(&report);
     assert_eq!(report.tables, names.len());
 }
+
+#[tokio::test]
+async fn rows_only_into_tables_that_refer_to_each_other() {
+    let (source, target) = (database().await, database().await);
+    source.psql(SHOP).await;
+    let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
+    let objects = RestoreRequest::default().with_part(Part::Schema);
+    assert_same(&restore(&stored, &target.url(), objects).await.unwrap());
+    let rows = RestoreRequest::default().with_part(Part::Data);
+    let report = restore(&stored, &target.url(), rows).await;
+    assert_same(&report.unwrap_or_else(|e| panic!("{}", e.chain().join(": "))));
+    let state = "select count(*) from pg_constraint where contype = 'f' union all select count(*) from pg_trigger where tgenabled = 'O' and not tgisinternal";
+    assert_eq!(target.psql(state).await, source.psql(state).await);
+}
+
+#[tokio::test]
+async fn a_drill_restores_compares_and_leaves_a_record() {
+    use opskit_core::backup::drill::{DrillRequest, Outcome, drill};
+    let source = database().await;
+    source.psql(SHOP).await;
+    let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
+    let repository = stored.repository();
+    let id = repository.find("latest").unwrap();
+    let mut request = DrillRequest::default();
+    request
+        .checks
+        .push("select 'orders', count(*) = 5000, count(*)::text from shop.orders;".to_owned());
+    let report = drill(&OpContext::default(), &repository, &id, request).await;
+    let report = report.unwrap_or_else(|e| panic!("{}", e.chain().join(": ")));
+    assert_same(&report.restore);
+    assert_eq!(
+        report.outcome,
+        Outcome::Passed,
+        "{:#?} {:?}",
+        report.checks,
+        report.unproven
+    );
+    assert_eq!(report.checks.len(), 3, "{:?}", report.checks);
+    let history = std::fs::read_dir(repository.path().join("history")).unwrap();
+    let names: Vec<String> = history
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(
+        names
+            .iter()
+            .any(|name| name.starts_with("drill-") && name.contains(id.as_str())),
+        "{names:?}"
+    );
+    // The runs of backups are still read.
+    assert_eq!(repository.history().unwrap().len(), 1);
+}

@@ -2,7 +2,7 @@
 
 use super::target::{Target, field, grant_schema, rows};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::{hex, quote_ident, quote_literal};
+use crate::name::{QualifiedName, hex, quote_ident, quote_literal};
 use crate::postgres::wire::WireConnection;
 use crate::secret::Secret;
 
@@ -79,6 +79,28 @@ impl Login {
             done.map_err(|error| {
                 error.while_doing(format!(
                     "cannot open schema \"{schema}\" to the login that restores"
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Lets it load rows into tables that exist.
+    pub(super) async fn load_into(
+        &self,
+        admin: &mut WireConnection,
+        tables: impl Iterator<Item = &QualifiedName>,
+    ) -> Result<()> {
+        for table in tables {
+            let sql = format!(
+                "GRANT SELECT, INSERT ON TABLE {} TO {}",
+                table.to_sql(),
+                quote_ident(&self.role)
+            );
+            let done = admin.query_one(&sql).await;
+            done.map_err(|error| {
+                error.while_doing(format!(
+                    "cannot open table \"{table}\" to the login that restores"
                 ))
             })?;
         }

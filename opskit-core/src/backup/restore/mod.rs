@@ -12,6 +12,7 @@
 mod allowed;
 mod compare;
 mod graph;
+mod lacking;
 mod login;
 mod pages;
 mod plan;
@@ -19,6 +20,7 @@ mod prepare;
 mod problems;
 mod report;
 mod request;
+mod roles;
 mod rows;
 mod run;
 mod schedule;
@@ -29,5 +31,6 @@ mod target;
 
 pub use plan::{PlannedTable, RestorePlan, SessionKind};
 pub use report::{Difference, Failure, Phase, RestoreReport};
-pub use request::{Carry, Existing, OnError, Part, RestoreRequest, Transactions, Trust};
+pub use request::{Carry, Existing, Missing, OnError, Part, RestoreRequest, Transactions, Trust};
+pub(super) use roles::roles_of;
 pub use run::Restore;

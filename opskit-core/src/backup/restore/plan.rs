@@ -59,6 +59,9 @@ pub struct RestorePlan {
     pub bytes: u64,
     /// What is dropped first.
     pub drops: Vec<String>,
+    /// Foreign keys that are dropped and made again, and triggers that are off, while rows are loaded into
+    /// tables that exist.
+    pub suspends: Vec<String>,
     /// What of the backup is left out, and why.
     pub skipped: Vec<String>,
     /// Why it cannot be done. Empty when it can.

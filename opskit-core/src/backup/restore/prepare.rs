@@ -1,11 +1,12 @@
 //! Before anything is changed: what the backup holds, what the target has, and what follows.
 
 use super::graph::Graph;
+use super::lacking;
 use super::plan::{PlannedTable, RestorePlan, SessionKind};
 use super::problems;
-use super::request::{Carry, Existing, Part, RestoreRequest, Trust};
+use super::request::{Carry, Existing, Missing, Part, RestoreRequest, Trust};
 use super::select;
-use super::target::{self, Target};
+use super::target::{self, Bracket, Target};
 use crate::catalog::CatalogId;
 use crate::catalog::ddl::{Action, DdlOptions, Script, Section, Statement};
 use crate::catalog::facts::Facts;
@@ -39,6 +40,8 @@ pub(super) struct Prepared {
     pub(super) existing_schemas: Vec<String>,
     /// What is dropped first: in words, and as SQL.
     pub(super) drops: Vec<(String, String)>,
+    /// What is taken away while rows are loaded into tables that exist.
+    pub(super) brackets: Vec<Bracket>,
 }
 
 /// What a backup says of itself.
@@ -65,6 +68,14 @@ pub(super) async fn prepare(
     if !request.only.is_empty() {
         skipped.extend(cut(&mut admin, &mut stored, &graph, request).await?);
     }
+    if request.missing == Missing::Skip {
+        skipped.extend(lacking::leave_out(
+            &mut stored.model,
+            &mut stored.contents,
+            &graph,
+            &target,
+        ));
+    }
     let script = Script::of(&stored.model, &DdlOptions::new(target.version))?;
     let refused = script.refused.iter();
     skipped.extend(refused.map(|refusal| format!("{}: {}", refusal.object, refusal.reason)));
@@ -72,6 +83,13 @@ pub(super) async fn prepare(
     let drops = match request.existing {
         Existing::Drop if request.part != Part::Data => {
             target::drops(&mut admin, &existing_schemas).await?
+        }
+        _ => Vec::new(),
+    };
+    let brackets = match request.part {
+        Part::Data => {
+            let names = stored.contents.tables.iter().map(|table| &table.name);
+            target::brackets(&mut admin, names).await?
         }
         _ => Vec::new(),
     };
@@ -85,6 +103,10 @@ pub(super) async fn prepare(
     plan.warnings = problems::warnings(&stored.contents, &target);
     count(&mut plan, &statements);
     plan.drops = drops.iter().map(|(object, _)| object.clone()).collect();
+    plan.suspends = brackets
+        .iter()
+        .map(|bracket| bracket.object.clone())
+        .collect();
     plan.skipped = skipped;
     if request.part == Part::Schema {
         plan.tables.clear();
@@ -103,6 +125,7 @@ pub(super) async fn prepare(
         facts: stored.facts,
         existing_schemas,
         drops,
+        brackets,
     };
     Ok((admin, target, prepared, plan))
 }
@@ -274,6 +297,7 @@ fn outline(
         bytes: tables.iter().map(|table| table.bytes).sum(),
         tables,
         drops: Vec::new(),
+        suspends: Vec::new(),
         skipped: Vec::new(),
         problems: Vec::new(),
         warnings: Vec::new(),

@@ -62,6 +62,17 @@ pub enum Carry {
     Leave,
 }
 
+/// What becomes of objects that need an extension that the target's server does not offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Missing {
+    /// They are a reason to refuse.
+    #[default]
+    Refuse,
+    /// They are left out, and listed.
+    Skip,
+}
+
 /// How many transactions a restore has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -97,6 +108,8 @@ pub struct RestoreRequest {
     pub on_error: OnError,
     /// Whose code the backup is taken for.
     pub trust: Trust,
+    /// What becomes of objects that need what the target lacks.
+    pub missing: Missing,
     /// One transaction, or many.
     pub transactions: Transactions,
     /// Connections that work at the same time. Default 2.
@@ -117,6 +130,7 @@ impl Default for RestoreRequest {
             privileges: Carry::default(),
             on_error: OnError::default(),
             trust: Trust::default(),
+            missing: Missing::default(),
             transactions: Transactions::default(),
             jobs: 2,
             lock_timeout: Duration::from_secs(10),

@@ -7,9 +7,9 @@ use super::report::{Phase, RestoreReport};
 use super::request::{Existing, OnError, Part, RestoreRequest, Transactions};
 use super::rows::Rows;
 use super::schedule;
-use super::sessions::Sessions;
+use super::sessions::{Opener, Sessions};
 use super::steps::Steps;
-use super::target::Target;
+use super::target::{Bracket, Target};
 use crate::catalog::ddl::{Section, Statement};
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -213,21 +213,29 @@ impl<'a> Work<'a> {
         let pre = self.section(Section::PreData);
         self.steps.run(admin, &mut worker, &pre).await?;
         self.phase("objects before rows", start);
-        if self.request.part != Part::Schema {
-            let start = self.now();
-            let failures = self.rows.load(&opener).await?;
-            self.steps.failures.extend(failures);
-            worker = self
-                .rows
-                .load_large_objects(worker, Transaction::Own)
-                .await?;
-            if self.rows.has_extensions() {
-                let session = owner.open().await?;
-                let session = self.rows.load_extensions(session, Transaction::Own).await?;
-                session.close().await;
+        let start = self.now();
+        worker = match self.request.part {
+            Part::Schema => worker,
+            Part::Everything => self.rows_over(&opener, &owner, worker).await?,
+            Part::Data => {
+                let tables = self.rows.tables.iter().map(|table| &table.name);
+                if let Some(login) = &sessions.login {
+                    login.load_into(admin, tables).await?;
+                }
+                let brackets = std::mem::take(&mut self.prepared.brackets);
+                self.own(admin, &sides(&brackets, |bracket| &bracket.before))
+                    .await?;
+                let loaded = self.rows_over(&opener, &owner, worker).await;
+                // What was there is put back whatever became of the rows.
+                let back = self
+                    .own(admin, &sides(&brackets, |bracket| &bracket.after))
+                    .await;
+                let worker = loaded?;
+                back?;
+                worker
             }
-            self.phase("rows", start);
-        }
+        };
+        self.phase("rows", start);
         let start = self.now();
         let post = self.section(Section::PostData);
         let graph = std::mem::take(&mut self.prepared.graph);
@@ -245,6 +253,29 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
+    /// Loads all rows; `worker` loads what is not the user's tables.
+    async fn rows_over(
+        &mut self,
+        opener: &Opener,
+        owner: &Opener,
+        worker: WireConnection,
+    ) -> Result<WireConnection> {
+        let failures = self.rows.load(opener).await?;
+        self.steps.failures.extend(failures);
+        let worker = self
+            .rows
+            .load_large_objects(worker, Transaction::Own)
+            .await?;
+        if self.rows.has_extensions() {
+            let session = self
+                .rows
+                .load_extensions(owner.open().await?, Transaction::Own)
+                .await?;
+            session.close().await;
+        }
+        Ok(worker)
+    }
+
     /// Everything over one session, which is the target's role's own.
     async fn in_one(&mut self, sessions: &mut Sessions) -> Result<()> {
         let mut session = sessions.opener().open().await?;
@@ -255,6 +286,9 @@ impl<'a> Work<'a> {
         let pre = self.section(Section::PreData);
         self.steps
             .run(&mut sessions.admin, &mut session, &pre)
+            .await?;
+        let brackets = std::mem::take(&mut self.prepared.brackets);
+        self.own(&mut session, &sides(&brackets, |bracket| &bracket.before))
             .await?;
         if self.request.part != Part::Schema {
             session = self.rows.load_over(session).await?;
@@ -353,6 +387,12 @@ impl<'a> Work<'a> {
             elapsed_ms: elapsed.as_millis() as u64,
         });
     }
+}
+
+/// One side of brackets, as statements.
+fn sides(brackets: &[Bracket], side: impl Fn(&Bracket) -> &String) -> Vec<(String, String)> {
+    let pair = |bracket: &Bracket| (bracket.object.clone(), side(bracket).clone());
+    brackets.iter().map(pair).collect()
 }
 
 /// A commit that waits for the disk, and so for all commits before it that did not.

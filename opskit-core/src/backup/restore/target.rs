@@ -2,7 +2,7 @@
 
 use crate::catalog::TextRow;
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::{quote_ident, quote_literal};
+use crate::name::{QualifiedName, quote_ident, quote_literal};
 use crate::postgres::wire::WireConnection;
 use std::collections::HashSet;
 
@@ -18,8 +18,6 @@ pub(super) struct Target {
     pub(super) is_standby: bool,
     /// Whether the role may create schemas.
     pub(super) may_create: bool,
-    /// Whether the role may make sessions replicas, whose triggers do not fire.
-    pub(super) may_replicate: bool,
     pub(super) locks: u64,
     /// Roles, and whether this one may act for them.
     pub(super) roles: Vec<(String, bool)>,
@@ -66,8 +64,7 @@ impl Target {
             is_superuser: text(4) == "true",
             is_standby: text(5) == "true",
             may_create: text(6) == "true",
-            may_replicate: text(7) == "true",
-            locks: text(8).parse().unwrap_or(u64::MAX),
+            locks: text(7).parse().unwrap_or(u64::MAX),
             roles: roles
                 .into_iter()
                 .map(|row| (field(&row, 0), field(&row, 1) == "true"))
@@ -93,7 +90,6 @@ const IDENTITY: &str = "select current_user::pg_catalog.text, pg_catalog.current
    d.oid::pg_catalog.text, pg_catalog.pg_encoding_to_char(d.encoding)::pg_catalog.text, \
    r.rolsuper::pg_catalog.text, pg_catalog.pg_is_in_recovery()::pg_catalog.text, \
    pg_catalog.has_database_privilege(d.oid, 'CREATE')::pg_catalog.text, \
-   (r.rolsuper or coalesce((select s.context = 'user' from pg_catalog.pg_settings s where s.name = 'session_replication_role'), false))::pg_catalog.text, \
    (pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 * \
      (pg_catalog.current_setting('max_connections')::pg_catalog.int8 + \
       pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8))::pg_catalog.text \
@@ -138,6 +134,59 @@ pub(super) async fn drops(
             )
         })
         .collect())
+}
+
+/// What stands in the way of rows in tables that exist: foreign keys, which know no order, and triggers.
+#[derive(Debug, Clone)]
+pub(super) struct Bracket {
+    pub(super) object: String,
+    /// Takes it away.
+    pub(super) before: String,
+    /// Puts it back as it was.
+    pub(super) after: String,
+}
+
+/// The foreign keys to and from these tables, and their triggers.
+pub(super) async fn brackets(
+    connection: &mut WireConnection,
+    tables: impl Iterator<Item = &QualifiedName>,
+) -> Result<Vec<Bracket>> {
+    let names: Vec<String> = tables
+        .map(|name| {
+            format!(
+                "({}, {})",
+                quote_literal(&name.schema),
+                quote_literal(&name.name)
+            )
+        })
+        .collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "with t(oid) as (select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+           where (n.nspname, c.relname) in ({})) \
+         select pg_catalog.format('foreign key %s on %s', k.conname, k.conrelid::pg_catalog.regclass), \
+           pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::pg_catalog.regclass, k.conname), \
+           pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::pg_catalog.regclass, k.conname, pg_catalog.pg_get_constraintdef(k.oid)) \
+         from pg_catalog.pg_constraint k where k.contype = 'f' and k.conparentid = 0 \
+           and (k.conrelid in (select oid from t) or k.confrelid in (select oid from t)) \
+         union all \
+         select pg_catalog.format('trigger %s on %s', g.tgname, g.tgrelid::pg_catalog.regclass), \
+           pg_catalog.format('ALTER TABLE %s DISABLE TRIGGER %I', g.tgrelid::pg_catalog.regclass, g.tgname), \
+           pg_catalog.format('ALTER TABLE %s ENABLE %sTRIGGER %I', g.tgrelid::pg_catalog.regclass, \
+             case g.tgenabled when 'A' then 'ALWAYS ' when 'R' then 'REPLICA ' else '' end, g.tgname) \
+         from pg_catalog.pg_trigger g where not g.tgisinternal and g.tgenabled <> 'D' and g.tgrelid in (select oid from t) \
+         order by 1",
+        names.join(", ")
+    );
+    let found = rows(connection, &sql).await?;
+    let bracket = |row: &TextRow| Bracket {
+        object: field(row, 0),
+        before: field(row, 1),
+        after: field(row, 2),
+    };
+    Ok(found.iter().map(bracket).collect())
 }
 
 /// The names among `tables` that a pattern finds, asked of the server because patterns are its
