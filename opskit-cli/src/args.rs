@@ -1,8 +1,10 @@
 //! What was typed. Nothing here is checked against anything but itself.
 
 mod backup;
+mod restore;
 
 pub(crate) use backup::{BackupArgs, ListArgs, RepositoryArgs, ShowArgs, VerifyArgs};
+pub(crate) use restore::{DrillArgs, RestoreArgs};
 
 use crate::exit::EXIT_CODES;
 use crate::limits::LimitArgs;
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     List(ListArgs),
     Show(ShowArgs),
     Verify(VerifyArgs),
+    Restore(RestoreArgs),
+    Drill(DrillArgs),
     Demo(DemoArgs),
     Schema(SchemaArgs),
     Config(ConfigArgs),

@@ -83,7 +83,6 @@ impl Database {
     }
 
     /// Refuses to change or delete in a production target that was not named for it.
-    #[expect(dead_code, reason = "restore asks, which comes next")]
     pub(crate) fn confirm(&self, confirmed: Option<&str>) -> Result<(), Error> {
         match &self.target {
             Some((name, target))

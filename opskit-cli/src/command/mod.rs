@@ -3,9 +3,11 @@
 pub(crate) mod backup;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod drill;
 pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod list;
+pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod verify;

@@ -10,11 +10,13 @@
 //! 6. definitions, which the server tells as they are now, are read again: a difference ends the run;
 //! 7. the manifest is written last. Without it there is no backup.
 
+pub mod drill;
 mod hook;
 mod open;
 mod plan;
 mod report;
 mod request;
+pub mod restore;
 mod run;
 mod source;
 

@@ -95,6 +95,21 @@ impl Pattern {
         self.schema.is_some()
     }
 
+    /// The condition on a row `v` that has the names as `nspname` and `relname`. A pattern without a schema
+    /// finds tables of every schema.
+    pub(crate) fn condition_on_names(&self) -> String {
+        let matches = |column: &str, pattern: &str| {
+            let regex = quote_literal(&format!("^({pattern})$"));
+            format!("{column} operator(pg_catalog.~) {regex} collate pg_catalog.default")
+        };
+        let schema = self.schema.as_deref().unwrap_or(".*");
+        format!(
+            "{} and {}",
+            matches("v.nspname", schema),
+            matches("v.relname", &self.name)
+        )
+    }
+
     /// The condition on a `pg_class` row `c` and its `pg_namespace` row `n`.
     pub(super) fn condition(&self) -> String {
         let matches = |column: &str, pattern: &str| {

@@ -7,6 +7,7 @@ mod fingerprint;
 pub(crate) mod frames;
 pub mod parquet;
 pub mod plan;
+mod reload;
 mod shape;
 pub(crate) mod text;
 mod value;
@@ -15,6 +16,7 @@ pub use decode::{DecodeOptions, DecodeSummary, Decoder};
 pub use encode::RowEncoder;
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::Fingerprinter;
+pub use reload::{ColumnMap, FrameReloader, Reloader};
 
 use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};

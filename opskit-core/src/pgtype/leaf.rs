@@ -123,7 +123,8 @@ impl Leaf {
             "bit_send" | "varbit_send" => Self::Bits,
             "hstore_send" => Self::Hstore,
             "" | "-" | "xml_send" | "record_send" | "int2vectorsend" | "oidvectorsend"
-            | "void_send" => {
+            // The server does not take back the empty query that it sends.
+            | "void_send" | "tsquerysend" => {
                 return None;
             }
             reg if reg.starts_with("reg") && reg.ends_with("send") => return None,

@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod export;
 pub mod facts;
+pub mod load;
 mod server_process;
 pub(crate) mod session;
 pub mod url;

@@ -233,6 +233,14 @@ impl DatabaseUrl {
         Self(Arc::new(inner))
     }
 
+    /// The same for another role.
+    #[must_use]
+    pub(crate) fn with_user(&self, user: &str) -> Self {
+        let mut inner = (*self.0).clone();
+        user.clone_into(&mut inner.user);
+        Self(Arc::new(inner))
+    }
+
     /// The URL with `***` in place of the password, for logs and messages.
     #[must_use]
     pub fn redacted(&self) -> String {

@@ -7,10 +7,11 @@ use super::server_error::{ServerFields, out_of_protocol, sendable, server_error}
 use super::stream::{Notice, Stream};
 use super::version::version_num;
 use crate::error::{Error, ErrorKind, Result};
+use bytes::BytesMut;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 use tokio::io::AsyncWriteExt as _;
 
 /// What a request to cancel must show.
@@ -127,8 +128,38 @@ impl WireConnection {
         let _ = self.stream.transport.shutdown().await;
     }
 
+    /// Runs one statement and returns its rows. The server refuses text that holds a second one, so
+    /// that text of somebody else's cannot bring along statements of its own.
+    ///
+    /// Fails as [`WireConnection::query`] does.
+    ///
+    /// ```no_run
+    /// # use opskit_core::postgres::wire::WireConnection;
+    /// # async fn example(connection: &mut WireConnection) -> opskit_core::Result<()> {
+    /// connection.query_one("create table t (i int)").await?;
+    /// assert!(connection.query_one("select 1; select 2").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn query_one(&mut self, sql: &str) -> Result<ResultSet> {
+        self.start(|outbox| super::extended::one_statement(sql, outbox))
+            .await?;
+        match self.collect().await {
+            Ok(answer) => Ok(answer?.pop().unwrap_or_default()),
+            Err(error) => {
+                self.abandon();
+                Err(error)
+            }
+        }
+    }
+
     /// Sends a statement; from here to the server's readiness the connection is busy.
     pub(super) async fn begin(&mut self, sql: &str) -> Result<()> {
+        self.start(|outbox| frontend::query(sql, outbox)).await
+    }
+
+    /// Sends what `build` writes, which the server answers with its readiness at the end.
+    async fn start(&mut self, build: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> Result<()> {
         match self.step {
             Step::Ready => {}
             Step::Busy => {
@@ -138,7 +169,7 @@ impl WireConnection {
             Step::Broken => return Err(out_of_step()),
         }
         self.stream.cancel.check()?;
-        let built = frontend::query(sql, &mut self.stream.outbox);
+        let built = build(&mut self.stream.outbox);
         if built.is_err() {
             // A message that was refused half-way must not be sent before the next one.
             self.stream.outbox.clear();
@@ -177,6 +208,8 @@ impl WireConnection {
                         "a COPY statement cannot run as a query",
                     ));
                 }
+                // The server got that far with a statement of the extended protocol.
+                Message::ParseComplete | Message::BindComplete | Message::NoData => {}
                 message => collector.take(message)?,
             }
         }

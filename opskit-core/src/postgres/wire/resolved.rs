@@ -99,6 +99,14 @@ impl ResolvedHost {
         self
     }
 
+    /// The same server, for a login with this password.
+    pub(crate) fn with_password(&self, password: Secret) -> Self {
+        Self {
+            password: Some(password),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn password(&self) -> Option<&Secret> {
         self.password.as_ref()
     }

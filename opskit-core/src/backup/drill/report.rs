@@ -1,0 +1,59 @@
+//! What a drill proved.
+
+use crate::backup::restore::RestoreReport;
+use crate::repository::BackupId;
+use serde::Serialize;
+
+/// How a drill ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Everything was restored, and is the same.
+    Passed,
+    /// What was restored is the same; some things could not be proven.
+    Partial,
+    /// Something failed, or is not the same.
+    Failed,
+}
+
+/// One check: of ours, or a row that a query of the user's gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// Whether it holds. None when it could not be told, which is no success.
+    pub ok: Option<bool>,
+    /// What it saw.
+    pub detail: String,
+}
+
+/// The record of a drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DrillReport {
+    /// `opskit.drill/1`.
+    pub schema: &'static str,
+    /// The backup.
+    pub backup: BackupId,
+    /// SHA-256 of the half of its manifest that says what it holds.
+    pub sealed_sha256: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it started, in RFC 3339.
+    pub started_at: String,
+    /// From the first statement to the last comparison: the time that a recovery takes on such a machine.
+    pub recovery_ms: u64,
+    /// The version of the server that was backed up, as a number.
+    pub source_version: u32,
+    /// The version of the server that it was restored to, as a number.
+    pub server_version: u32,
+    /// What was restored and compared.
+    pub restore: RestoreReport,
+    /// Checks after the restore.
+    pub checks: Vec<Check>,
+    /// What could not be proven, and why.
+    pub unproven: Vec<String>,
+    /// The version of opskit that ran.
+    pub opskit_version: &'static str,
+}

@@ -1,0 +1,179 @@
+//! A drill from beginning to end.
+
+use super::place::Place;
+use super::report::{Check, DrillReport, Outcome};
+use super::{checks, values};
+use crate::backup::restore::{Missing, OnError, Restore, RestoreReport, RestoreRequest};
+use crate::catalog::model::Model;
+use crate::context::OpContext;
+use crate::error::{Error, ErrorKind, Result, storage};
+use crate::postgres::load::{self, RestoreSettings};
+use crate::postgres::url::DatabaseUrl;
+use crate::postgres::wire::WireConnection;
+use crate::repository::{BackupId, BackupReader, Contents, MODEL, Repository};
+use std::path::PathBuf;
+use time::format_description::well_known::Rfc3339;
+
+/// The largest model that is read.
+const MODEL_BYTES_MAX: u64 = 1 << 30;
+
+/// A drill: where, how, and what else is checked.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct DrillRequest {
+    /// An empty database to restore into. A scratch server without it.
+    pub to: Option<DatabaseUrl>,
+    /// The directory of the scratch server's programs. The oldest that will do without it.
+    pub bin_dir: Option<PathBuf>,
+    /// Queries, each of whose rows is `name, ok, detail`.
+    pub checks: Vec<String>,
+    /// Connections that work at the same time; 2 for zero.
+    pub jobs: usize,
+}
+
+/// Restores a backup, compares it, and writes the record of that into the repository.
+///
+/// ```no_run
+/// use opskit_core::backup::drill::{DrillRequest, drill};
+/// use opskit_core::context::OpContext;
+/// use opskit_core::repository::Repository;
+///
+/// # async fn example() -> opskit_core::Result<()> {
+/// let repository = Repository::open("backups")?;
+/// let id = repository.find("latest")?;
+/// let report = drill(&OpContext::default(), &repository, &id, DrillRequest::default()).await?;
+/// println!("{:?} in {} ms", report.outcome, report.recovery_ms);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Of kind `Damaged` when the backup is; `NotFound` when no server of its version or a newer one is
+/// installed; `Storage` when the disk is too small; otherwise as [`Restore::run`]. A backup that is restored
+/// but not the same is a result.
+pub async fn drill(
+    ctx: &OpContext,
+    repository: &Repository,
+    id: &BackupId,
+    request: DrillRequest,
+) -> Result<DrillReport> {
+    let backup = repository.read(id)?;
+    let started_at = ctx.clock().now().format(&Rfc3339).map_err(|source| {
+        Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
+    })?;
+    let (contents, model, backup) = read(backup).await?;
+    let sealed_sha256 = backup.manifest().sealed.sha256.clone();
+    let place = match &request.to {
+        Some(_) => None,
+        None => Some(Place::make(ctx, &contents, &model, request.bin_dir.as_deref()).await?),
+    };
+    let url = match (&request.to, &place) {
+        (Some(url), _) => url.clone(),
+        (None, Some(place)) => place.url.clone(),
+        (None, None) => return Err(Error::new(ErrorKind::Internal, "a drill has no place")),
+    };
+    let mut unproven = place
+        .as_ref()
+        .map_or_else(Vec::new, |place| place.unproven.clone());
+    let begun = ctx.clock().elapsed();
+    let mut restoring = RestoreRequest::default()
+        .with_on_error(OnError::KeepGoing)
+        .with_jobs(request.jobs.max(1));
+    restoring.missing = Missing::Skip;
+    let restore = Restore::open(ctx, backup, &url, restoring).await?;
+    let restore = Box::pin(restore.run(ctx)).await?;
+    let recovery_ms = (ctx.clock().elapsed() - begun).as_millis() as u64;
+    let checks = after(ctx, &url, &request).await?;
+    unproven.extend(restore.skipped.iter().cloned());
+    if let Some(place) = place {
+        place.server.stop().await?;
+    }
+    let report = DrillReport {
+        schema: "opskit.drill/1",
+        backup: id.clone(),
+        sealed_sha256,
+        outcome: outcome(&restore, &checks, &unproven),
+        started_at,
+        recovery_ms,
+        source_version: contents.source.server_version,
+        server_version: restore.server_version,
+        restore,
+        checks,
+        unproven,
+        opskit_version: env!("CARGO_PKG_VERSION"),
+    };
+    record(ctx, repository, &report)?;
+    Ok(report)
+}
+
+async fn read(backup: BackupReader) -> Result<(Contents, Model, BackupReader)> {
+    let reading = tokio::task::spawn_blocking(move || {
+        let contents = backup.contents()?;
+        let model = backup.read_object(MODEL, MODEL_BYTES_MAX)?;
+        let model = serde_json::from_slice(&model).map_err(|source| {
+            Error::new(
+                ErrorKind::Damaged,
+                "cannot understand the model of the backup",
+            )
+            .with_source(source)
+        })?;
+        Ok((contents, model, backup))
+    });
+    reading.await.map_err(|source| {
+        Error::new(ErrorKind::Internal, "the reader of the backup stopped").with_source(source)
+    })?
+}
+
+/// What is asked of the database that was restored.
+async fn after(ctx: &OpContext, url: &DatabaseUrl, request: &DrillRequest) -> Result<Vec<Check>> {
+    let mut session = WireConnection::connect(url, ctx.cancel()).await?;
+    load::open(&mut session, &RestoreSettings::default()).await?;
+    // Queries of checks only look.
+    session
+        .execute("SET default_transaction_read_only = on")
+        .await?;
+    let mut done = vec![
+        values::foreign_keys(&mut session).await?,
+        values::sequences(&mut session).await?,
+    ];
+    for sql in &request.checks {
+        done.extend(checks::run(&mut session, sql).await?);
+    }
+    session.close().await;
+    Ok(done)
+}
+
+/// Unknown is no success.
+fn outcome(restore: &RestoreReport, checks: &[Check], unproven: &[String]) -> Outcome {
+    if !restore.is_same() || checks.iter().any(|check| check.ok != Some(true)) {
+        Outcome::Failed
+    } else if unproven.is_empty() {
+        Outcome::Passed
+    } else {
+        Outcome::Partial
+    }
+}
+
+fn record(ctx: &OpContext, repository: &Repository, report: &DrillReport) -> Result<()> {
+    let text = serde_json::to_vec_pretty(report).map_err(|source| {
+        Error::new(ErrorKind::Internal, "cannot write the record of the drill").with_source(source)
+    })?;
+    let folder = repository.path().join("history");
+    std::fs::create_dir_all(&folder).map_err(|source| {
+        storage(
+            format!("cannot make directory \"{}\"", folder.display()),
+            source,
+        )
+    })?;
+    let stamp = BackupId::new(ctx.clock().now())?;
+    let time = stamp
+        .as_str()
+        .split('-')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    crate::sink::write_new(
+        &folder.join(format!("drill-{time}-{}.json", report.backup)),
+        &text,
+    )
+}

@@ -1,0 +1,120 @@
+//! What a superuser's session may run: statements that make no code run, by their first words.
+//!
+//! Each statement is sent alone (the protocol refuses a second one in it), so the first words say what
+//! it is, whatever stands further on.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The beginnings of statements that run no code of the backup, and give nobody a role.
+const ALLOWED: &[&[&str]] = &[
+    &["CREATE", "SCHEMA"],
+    &["CREATE", "EXTENSION"],
+    &["CREATE", "SERVER"],
+    &["CREATE", "USER", "MAPPING"],
+    &["CREATE", "PUBLICATION"],
+    &["ALTER", "PUBLICATION"],
+    &["COMMENT", "ON"],
+    &["SECURITY", "LABEL"],
+    &["ALTER", "DEFAULT", "PRIVILEGES"],
+];
+
+/// Fails for a statement that a superuser must not run.
+pub(super) fn check(object: &str, sql: &str) -> Result<()> {
+    let bare = without_names(sql);
+    let words: Vec<String> = bare.split_whitespace().map(str::to_uppercase).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if ALLOWED.iter().any(|start| words.starts_with(start)) || is_grant(&words) || is_owner(&words)
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::PermissionDenied,
+        format!(
+            "{object} is nothing that a superuser restores from a backup that nobody vouches for"
+        ),
+    )
+    .with_hint("Restore as a role that is no superuser, or give --trust-backup."))
+}
+
+/// Privileges on an object. Without ON it would be the membership in a role.
+fn is_grant(words: &[&str]) -> bool {
+    matches!(words.first(), Some(&"GRANT" | &"REVOKE"))
+        && words.contains(&"ON")
+        && (words.contains(&"TO") || words.contains(&"FROM"))
+        && !words.contains(&"PARAMETER")
+}
+
+/// `ALTER … OWNER TO …`.
+fn is_owner(words: &[&str]) -> bool {
+    let kind = words.get(1).copied().unwrap_or_default();
+    words.first() == Some(&"ALTER")
+        && !matches!(kind, "ROLE" | "USER" | "GROUP" | "SYSTEM" | "DATABASE")
+        && words.len() >= 4
+        && words[words.len() - 3..words.len() - 1] == ["OWNER", "TO"]
+}
+
+/// The statement with every quoted name and literal replaced by `x`.
+fn without_names(sql: &str) -> String {
+    let mut bare = String::with_capacity(sql.len());
+    let mut chars = sql.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '"' && c != '\'' {
+            bare.push(c);
+            continue;
+        }
+        let escapes = c == '\'' && bare.ends_with(['e', 'E']);
+        while let Some(inner) = chars.next() {
+            if inner == '\\' && escapes {
+                chars.next();
+            } else if inner == c && chars.next_if_eq(&c).is_none() {
+                break;
+            }
+        }
+        bare.push_str(" x ");
+    }
+    // `"a"."b"` is one name.
+    bare.replace(" x . x ", " x ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_no_code_is_allowed() {
+        for sql in [
+            "CREATE SCHEMA \"a\"",
+            "COMMENT ON TABLE \"a\".\"b\" IS 'x; ALTER ROLE'",
+            "GRANT SELECT (\"a\"), UPDATE ON TABLE \"a\".\"b\" TO \"c\" WITH GRANT OPTION",
+            "REVOKE ALL ON FUNCTION \"a\".\"b\"(integer) FROM PUBLIC",
+            "ALTER TABLE \"a\".\"b\" OWNER TO \"c\"",
+            "ALTER FUNCTION \"a\".\"b\"(integer, text) OWNER TO \"c\"",
+            "ALTER DEFAULT PRIVILEGES FOR ROLE \"a\" GRANT SELECT ON TABLES TO \"b\"",
+        ] {
+            assert!(check("x", sql).is_ok(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_runs_code_or_gives_roles_is_not() {
+        for sql in [
+            "CREATE TABLE \"a\".\"b\" ()",
+            "ALTER ROLE \"a\" SUPERUSER",
+            "ALTER ROLE \"a\" RENAME TO \"x\" OWNER TO y",
+            "GRANT \"pg_execute_server_program\" TO \"a\"",
+            "GRANT \"x ON y\" TO \"a\"",
+            "GRANT SET ON PARAMETER \"a\" TO \"b\"",
+            "ALTER SYSTEM SET archive_command = 'x'",
+            "ALTER DATABASE \"a\" OWNER TO \"b\"",
+            "ALTER DATABASE \"a\" SET session_preload_libraries = 'x'",
+            "COPY \"a\" TO PROGRAM 'x'",
+            "DO 'x'",
+            "SELECT f()",
+            "REFRESH MATERIALIZED VIEW \"a\".\"b\"",
+            "ALTER TABLE \"a\" ADD CHECK (f())",
+            "",
+        ] {
+            assert!(check("x", sql).is_err(), "{sql}");
+        }
+    }
+}

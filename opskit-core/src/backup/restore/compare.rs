@@ -1,0 +1,152 @@
+//! Whether the database is what the backup says: facts, counts, fingerprints.
+
+use super::report::Difference;
+use super::request::{Carry, Part, RestoreRequest};
+use crate::catalog::diff::{Compared, FactsDiff, ObjectDiff};
+use crate::catalog::facts::{Facts, FactsOptions};
+use crate::context::OpContext;
+use crate::error::Result;
+use crate::name::{QualifiedName, quote_ident};
+use crate::postgres::export::{Export, ExportRequest};
+use crate::postgres::facts::read_facts;
+use crate::postgres::url::DatabaseUrl;
+use crate::repository::{Holds, TableEntry};
+use crate::sink::{NullSink, RowForm};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What was compared, and what differs.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    pub(crate) compared: Vec<String>,
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Compares rows by their count and fingerprint.
+pub(crate) async fn rows(
+    ctx: &OpContext,
+    url: &DatabaseUrl,
+    tables: &[TableEntry],
+    jobs: usize,
+    into: &mut Comparison,
+) -> Result<()> {
+    let whole: Vec<&TableEntry> = tables
+        .iter()
+        .filter(|table| table.holds == Holds::Table)
+        .collect();
+    if whole.is_empty() {
+        return Ok(());
+    }
+    let patterns = whole.iter().map(|table| pattern(&table.name));
+    let request = ExportRequest::tables(patterns)?.with_jobs(jobs);
+    let quiet = OpContext::new(ctx.cancel().clone());
+    let export = Export::open(&quiet, url, request).await?;
+    let sink = Arc::new(NullSink::new(RowForm::Frames));
+    let found = Box::pin(export.run(&quiet, sink)).await?;
+    let found: HashMap<&QualifiedName, _> = found
+        .tables
+        .iter()
+        .map(|table| (&table.table, table))
+        .collect();
+    for table in &whole {
+        let report = found.get(&table.name);
+        let (count, print) = report.map_or((0, None), |report| (report.rows, report.fingerprint));
+        if count != table.rows {
+            into.differences.push(Difference::Rows {
+                table: table.name.clone(),
+                wanted: table.rows,
+                found: count,
+            });
+        } else if print != Some(table.fingerprint) {
+            into.differences.push(Difference::Fingerprint {
+                table: table.name.clone(),
+            });
+        }
+    }
+    into.compared
+        .push(format!("rows and fingerprints of {} tables", whole.len()));
+    Ok(())
+}
+
+/// A name as a pattern that finds nothing else.
+fn pattern(name: &QualifiedName) -> String {
+    format!("{}.{}", quote_ident(&name.schema), quote_ident(&name.name))
+}
+
+/// Compares objects by their facts.
+pub(crate) async fn facts(
+    ctx: &OpContext,
+    url: &DatabaseUrl,
+    wanted: &Facts,
+    request: &RestoreRequest,
+    into: &mut Comparison,
+) -> Result<()> {
+    if request.part == Part::Data || !request.only.is_empty() {
+        return Ok(());
+    }
+    let found = read_facts(ctx, url, FactsOptions::like(wanted)).await?;
+    let mut diff = FactsDiff::between(wanted, &found, Compared::Objects);
+    if request.owners == Carry::Leave {
+        without_attributes(&mut diff.objects, "owner");
+    }
+    if request.privileges == Carry::Leave || request.owners == Carry::Leave {
+        // Privileges name the owner.
+        without_attributes(&mut diff.objects, "acl");
+    }
+    for object in &diff.objects {
+        into.differences.push(Difference::Object {
+            text: describe(object),
+        });
+    }
+    for object in &diff.respelled {
+        into.warnings.push(format!(
+            "{} is spelled otherwise by this version of the server",
+            object.object
+        ));
+    }
+    into.compared
+        .push(format!("{} facts about objects", wanted.objects.len()));
+    Ok(())
+}
+
+/// Leaves out what was not to be restored.
+fn without_attributes(objects: &mut Vec<ObjectDiff>, suffix: &str) {
+    for object in objects.iter_mut() {
+        for row in &mut object.rows {
+            row.attributes
+                .retain(|attribute| !attribute.name.ends_with(suffix));
+        }
+        object
+            .rows
+            .retain(|row| row.only_in.is_some() || !row.attributes.is_empty());
+    }
+    objects.retain(|object| object.only_in.is_some() || !object.rows.is_empty());
+}
+
+fn describe(object: &ObjectDiff) -> String {
+    use crate::catalog::diff::Side;
+    match object.only_in {
+        Some(Side::A) => return format!("{} is missing", object.object),
+        Some(Side::B) => return format!("{} is not in the backup", object.object),
+        None => {}
+    }
+    let rows = object.rows.iter().map(|row| {
+        let part = row
+            .part
+            .as_deref()
+            .map(|part| format!(" {part}"))
+            .unwrap_or_default();
+        let names: Vec<&str> = row
+            .attributes
+            .iter()
+            .map(|attribute| attribute.name.as_str())
+            .collect();
+        format!("{}{part} ({})", row.catalog, names.join(", "))
+    });
+    format!(
+        "{} differs in {}",
+        object.object,
+        rows.collect::<Vec<_>>().join(", ")
+    )
+}

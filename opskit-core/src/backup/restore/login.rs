@@ -1,0 +1,181 @@
+//! The temporary login: a role without rights that runs what may run code of the backup.
+
+use super::target::{Target, field, grant_schema, rows};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::{QualifiedName, hex, quote_ident, quote_literal};
+use crate::postgres::wire::WireConnection;
+use crate::secret::Secret;
+
+const PREFIX: &str = "opskit_restore_";
+
+/// A role that this restore made, and what becomes of it at the end.
+#[derive(Debug, Clone)]
+pub(super) struct Login {
+    pub(super) role: String,
+    pub(super) password: Secret,
+}
+
+impl Login {
+    /// Makes the role. While it is used, `admin` holds an advisory lock of its name; the lock goes with
+    /// that session, however it ends, and the next restore then takes the role away.
+    pub(super) async fn create(admin: &mut WireConnection, target: &Target) -> Result<Self> {
+        let login = Self {
+            role: format!("{PREFIX}{}_{}", target.database_oid, random(4)?),
+            password: Secret::new(random(24)?),
+        };
+        lock(admin, &login.role).await?;
+        let role = quote_ident(&login.role);
+        // The server is given what it can check a password with, not the password.
+        let verifier =
+            postgres_protocol::password::scram_sha_256(login.password.expose().as_bytes());
+        for sql in [
+            format!(
+                "CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS PASSWORD {}",
+                quote_literal(&verifier)
+            ),
+            format!(
+                "COMMENT ON ROLE {role} IS 'made by opskit for one restore; the next restore drops it'"
+            ),
+        ] {
+            let done = admin.query_one(&sql).await;
+            done.map_err(|error| error.while_doing("cannot make the login that restores"))?;
+        }
+        login.enter_database(admin, target).await?;
+        Ok(login)
+    }
+
+    /// Lets it into the database, where not everybody may. A grant that is not needed would leave its
+    /// trace in the privileges of the database.
+    async fn enter_database(&self, admin: &mut WireConnection, target: &Target) -> Result<()> {
+        for privilege in ["CONNECT", "TEMPORARY"] {
+            let sql = format!(
+                "select pg_catalog.has_database_privilege({}, {}, {})::pg_catalog.text",
+                quote_literal(&self.role),
+                quote_literal(&target.database),
+                quote_literal(privilege)
+            );
+            if rows(admin, &sql)
+                .await?
+                .first()
+                .is_some_and(|row| field(row, 0) == "true")
+            {
+                continue;
+            }
+            let sql = format!(
+                "GRANT {privilege} ON DATABASE {} TO {}",
+                quote_ident(&target.database),
+                quote_ident(&self.role)
+            );
+            let done = admin.query_one(&sql).await;
+            done.map_err(|error| error.while_doing("cannot let the login that restores in"))?;
+        }
+        Ok(())
+    }
+
+    /// Lets it work in schemas that exist.
+    pub(super) async fn enter(&self, admin: &mut WireConnection, schemas: &[String]) -> Result<()> {
+        for schema in schemas {
+            let done = admin.query_one(&grant_schema(schema, &self.role)).await;
+            done.map_err(|error| {
+                error.while_doing(format!(
+                    "cannot open schema \"{schema}\" to the login that restores"
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Lets it load rows into tables that exist.
+    pub(super) async fn load_into(
+        &self,
+        admin: &mut WireConnection,
+        tables: impl Iterator<Item = &QualifiedName>,
+    ) -> Result<()> {
+        for table in tables {
+            let sql = format!(
+                "GRANT SELECT, INSERT ON TABLE {} TO {}",
+                table.to_sql(),
+                quote_ident(&self.role)
+            );
+            let done = admin.query_one(&sql).await;
+            done.map_err(|error| {
+                error.while_doing(format!(
+                    "cannot open table \"{table}\" to the login that restores"
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Gives what it still owns to the target's role, and drops it.
+    pub(super) async fn drop_role(&self, admin: &mut WireConnection) -> Result<()> {
+        drop_role(admin, &self.role).await
+    }
+}
+
+/// Drops the logins that earlier restores of this database left because they were killed.
+pub(super) async fn sweep(admin: &mut WireConnection, target: &Target) -> Result<Vec<String>> {
+    let prefix = format!("{PREFIX}{}_", target.database_oid);
+    let sql = format!(
+        "select rolname::pg_catalog.text from pg_catalog.pg_roles where pg_catalog.starts_with(rolname, {})",
+        quote_literal(&prefix)
+    );
+    let mut swept = Vec::new();
+    for row in rows(admin, &sql).await? {
+        let role = field(&row, 0);
+        let held = format!(
+            "select pg_catalog.pg_try_advisory_lock({})::pg_catalog.text",
+            key(&role)
+        );
+        if rows(admin, &held)
+            .await?
+            .first()
+            .is_some_and(|row| field(row, 0) == "true")
+        {
+            drop_role(admin, &role).await?;
+            swept.push(role);
+        }
+    }
+    Ok(swept)
+}
+
+async fn lock(admin: &mut WireConnection, role: &str) -> Result<()> {
+    let sql = format!("select pg_catalog.pg_advisory_lock({})", key(role));
+    admin.query_one(&sql).await.map(drop)
+}
+
+fn key(role: &str) -> String {
+    format!("pg_catalog.hashtextextended({}, 0)", quote_literal(role))
+}
+
+async fn drop_role(admin: &mut WireConnection, role: &str) -> Result<()> {
+    let name = quote_ident(role);
+    let end = format!(
+        "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where usename = {}",
+        quote_literal(role)
+    );
+    for sql in [
+        end,
+        format!("REASSIGN OWNED BY {name} TO CURRENT_USER"),
+        format!("DROP OWNED BY {name}"),
+        format!("DROP ROLE {name}"),
+    ] {
+        let done = admin.query_one(&sql).await;
+        done.map_err(|error| {
+            error.while_doing(format!(
+                "cannot drop role \"{role}\", which was made for the restore"
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+/// Random bytes, in hexadecimal.
+fn random(bytes: usize) -> Result<String> {
+    let mut drawn = vec![0; bytes];
+    let source = rustls::crypto::ring::default_provider().secure_random;
+    source
+        .fill(&mut drawn)
+        .map_err(|_| Error::new(ErrorKind::Internal, "the system gives no random bytes"))?;
+    Ok(hex(&drawn))
+}

@@ -1,0 +1,36 @@
+//! Restoring: from a backup to a database, and the proof that it is the same.
+//!
+//! A backup is not trusted code. Its defaults, index expressions, triggers, views and functions are the
+//! work of whoever could write to its source, and they run while it is restored. So where the target's
+//! role is a superuser, all that may run such code goes over a temporary login that is none
+//! (`login`), and the superuser's own session runs statements of listed classes only (`allowed`).
+//! Objects get their owners at the very end.
+//!
+//! Read [`RestoreRequest`], [`RestorePlan`] and [`RestoreReport`] for what is asked and told, `run` for
+//! the order of things, `steps` for statements, `rows` for tables, `compare` for the proof.
+
+mod allowed;
+mod compare;
+mod graph;
+mod lacking;
+mod login;
+mod pages;
+mod plan;
+mod prepare;
+mod problems;
+mod report;
+mod request;
+mod roles;
+mod rows;
+mod run;
+mod schedule;
+mod select;
+mod sessions;
+mod steps;
+mod target;
+
+pub use plan::{PlannedTable, RestorePlan, SessionKind};
+pub use report::{Difference, Failure, Phase, RestoreReport};
+pub use request::{Carry, Existing, Missing, OnError, Part, RestoreRequest, Transactions, Trust};
+pub(super) use roles::roles_of;
+pub use run::Restore;

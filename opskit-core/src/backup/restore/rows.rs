@@ -1,0 +1,278 @@
+//! Rows: the largest part first, several sessions, each part in a transaction of its own.
+
+use super::pages;
+use super::report::Failure;
+use super::request::{OnError, RestoreRequest};
+use super::sessions::Opener;
+use crate::context::OpContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::export::ColumnMap;
+use crate::postgres::load::{LoadTable, PartJob, PartRows, Transaction, load_part};
+use crate::postgres::wire::WireConnection;
+use crate::repository::{BackupReader, DataFormat, Holds, PartEntry, TableEntry};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinSet;
+
+/// The rows of a backup, and how to load them.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) ctx: OpContext,
+    pub(super) reader: Arc<BackupReader>,
+    pub(super) format: DataFormat,
+    pub(super) request: RestoreRequest,
+    pub(super) tables: Vec<TableEntry>,
+    /// The transaction of tables that have one part.
+    pub(super) transaction: Transaction,
+}
+
+/// One part on its way.
+#[derive(Debug)]
+pub(super) struct Load<'a> {
+    table: &'a TableEntry,
+    part: &'a PartEntry,
+    transaction: Transaction,
+    committing: Arc<AtomicBool>,
+}
+
+impl<'a> Load<'a> {
+    pub(super) fn new(
+        table: &'a TableEntry,
+        part: &'a PartEntry,
+        transaction: Transaction,
+    ) -> Self {
+        Self {
+            table,
+            part,
+            transaction,
+            committing: Arc::default(),
+        }
+    }
+}
+
+/// A part in the queue: its table's place, and its own.
+type Place = (usize, usize);
+
+impl Rows {
+    /// Loads all tables of the user's, over sessions of their own.
+    pub(super) async fn load(self: &Arc<Self>, opener: &Opener) -> Result<Vec<Failure>> {
+        let queue: Arc<Mutex<VecDeque<Place>>> = Arc::new(Mutex::new(self.queue()));
+        let failures = Arc::new(Mutex::new(Vec::new()));
+        let mut workers = JoinSet::new();
+        for _ in 0..self.request.jobs.max(1) {
+            let (rows, opener) = (Arc::clone(self), opener.clone());
+            let (queue, failures) = (Arc::clone(&queue), Arc::clone(&failures));
+            workers.spawn(async move { rows.worker(&opener, &queue, &failures).await });
+        }
+        while let Some(ended) = workers.join_next().await {
+            ended.unwrap_or_else(|source| {
+                Err(Error::new(ErrorKind::Internal, "a worker stopped").with_source(source))
+            })?;
+        }
+        let failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(failures.clone())
+    }
+
+    /// Loads all tables of the user's over one session, in the transaction that it is in.
+    pub(super) async fn load_over(&self, mut session: WireConnection) -> Result<WireConnection> {
+        for (table, part) in self.queue() {
+            let table = &self.tables[table];
+            let load = Load::new(table, &table.parts[part], Transaction::Callers);
+            session = self.part(&load, session).await?;
+        }
+        Ok(session)
+    }
+
+    /// Whether there are rows for the tables of extensions.
+    pub(super) fn has_extensions(&self) -> bool {
+        let is_theirs = |table: &TableEntry| matches!(table.holds, Holds::ExtensionTable { .. });
+        self.tables.iter().any(is_theirs)
+    }
+
+    /// Loads the rows of the user's in the tables of extensions.
+    pub(super) async fn load_extensions(
+        &self,
+        mut session: WireConnection,
+        transaction: Transaction,
+    ) -> Result<WireConnection> {
+        for table in &self.tables {
+            if !matches!(table.holds, Holds::ExtensionTable { .. }) {
+                continue;
+            }
+            for part in &table.parts {
+                session = self
+                    .part(&Load::new(table, part, transaction), session)
+                    .await?;
+            }
+        }
+        Ok(session)
+    }
+
+    /// Loads the large objects.
+    pub(super) async fn load_large_objects(
+        &self,
+        mut session: WireConnection,
+        transaction: Transaction,
+    ) -> Result<WireConnection> {
+        for table in &self.tables {
+            if let Holds::LargeObjects { page_bytes, .. } = table.holds {
+                session = pages::load(self, table, page_bytes, session, transaction).await?;
+            }
+        }
+        Ok(session)
+    }
+
+    fn queue(&self) -> VecDeque<Place> {
+        let tables = self.tables.iter().enumerate();
+        let mut places: Vec<Place> = tables
+            .filter(|(_, table)| table.holds == Holds::Table)
+            .flat_map(|(at, table)| (0..table.parts.len()).map(move |part| (at, part)))
+            .collect();
+        places.sort_by_key(|(table, part)| {
+            std::cmp::Reverse(self.tables[*table].parts[*part].wire_bytes)
+        });
+        places.into()
+    }
+
+    async fn worker(
+        &self,
+        opener: &Opener,
+        queue: &Mutex<VecDeque<Place>>,
+        failures: &Mutex<Vec<Failure>>,
+    ) -> Result<()> {
+        let mut session = None;
+        loop {
+            let next = queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
+            let Some((table, part)) = next else { break };
+            let table = &self.tables[table];
+            match self
+                .with_retries(opener, session.take(), table, &table.parts[part])
+                .await
+            {
+                Ok(open) => session = Some(open),
+                Err(error) if self.is_passed_over(&error) => {
+                    let failure = Failure::new(format!("table {}", table.name), &error);
+                    failures
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(failure);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(session) = session {
+            session.close().await;
+        }
+        Ok(())
+    }
+
+    fn is_passed_over(&self, error: &Error) -> bool {
+        self.request.on_error == OnError::KeepGoing
+            && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Connection)
+    }
+
+    /// Loads a part, again when its connection is lost before it could commit: its transaction is rolled
+    /// back then.
+    async fn with_retries(
+        &self,
+        opener: &Opener,
+        mut session: Option<WireConnection>,
+        table: &TableEntry,
+        part: &PartEntry,
+    ) -> Result<WireConnection> {
+        let transaction = match table.parts.len() {
+            1 => self.transaction,
+            _ => Transaction::Own,
+        };
+        let mut tries = 0;
+        loop {
+            let open = match session.take() {
+                Some(open) => open,
+                None => opener.open().await?,
+            };
+            let committing = Arc::new(AtomicBool::new(false));
+            let load = Load {
+                committing: Arc::clone(&committing),
+                ..Load::new(table, part, transaction)
+            };
+            let error = match self.part(&load, open).await {
+                Ok(open) => return Ok(open),
+                Err(error) => error,
+            };
+            tries += 1;
+            let is_undone = !committing.load(Ordering::Relaxed);
+            if error.kind() != ErrorKind::Connection || !is_undone || tries > self.request.retries {
+                return Err(error);
+            }
+            self.ctx.emit(Event::PartRetried {
+                table: table.name.clone(),
+                part: part.part,
+                rows_discarded: 0,
+                wire_bytes_discarded: 0,
+                reason: error.to_string(),
+            });
+        }
+    }
+
+    async fn part(&self, load: &Load<'_>, mut session: WireConnection) -> Result<WireConnection> {
+        let name = &load.table.name;
+        let work = async {
+            let target = LoadTable::find(&mut session, name).await?;
+            self.load_into(load, &target, session).await
+        };
+        work.await
+            .map_err(|error| error.while_doing(format!("cannot load table \"{name}\"")))
+    }
+
+    /// Loads a part into a table that was looked up.
+    pub(super) async fn load_into(
+        &self,
+        load: &Load<'_>,
+        target: &LoadTable,
+        session: WireConnection,
+    ) -> Result<WireConnection> {
+        let (table, part) = (load.table, load.part);
+        self.ctx.emit(Event::PartStarted {
+            table: table.name.clone(),
+            part: part.part,
+            heap_bytes: part.wire_bytes,
+        });
+        let rows = self.open(part.clone()).await?;
+        let job = PartJob {
+            part: part.part,
+            map: ColumnMap::new(&table.row_type, target.row_type())?,
+            rows: part.rows,
+            transaction: load.transaction,
+            committing: Arc::clone(&load.committing),
+        };
+        let session = load_part(&self.ctx, session, target, &job, rows).await?;
+        self.ctx.emit(Event::PartFinished {
+            table: table.name.clone(),
+            part: part.part,
+            rows: part.rows,
+            heap_bytes: part.wire_bytes,
+        });
+        Ok(session)
+    }
+
+    /// Opens a part. Its digest is checked here, before the first row is sent.
+    async fn open(&self, part: PartEntry) -> Result<PartRows> {
+        let (reader, format) = (Arc::clone(&self.reader), self.format);
+        let opening = tokio::task::spawn_blocking(move || match format {
+            DataFormat::Parquet => reader
+                .open_part(&part)
+                .map(|part| PartRows::Parquet(Box::new(part))),
+            _ => reader
+                .open_frames(&part)
+                .map(|frames| PartRows::Frames(Box::new(frames))),
+        });
+        opening.await.map_err(|source| {
+            Error::new(ErrorKind::Internal, "the reader of a part stopped").with_source(source)
+        })?
+    }
+}

@@ -1,0 +1,413 @@
+//! The order of things.
+
+use super::compare::{self, Comparison};
+use super::plan::RestorePlan;
+use super::prepare::{self, Prepared};
+use super::report::{Phase, RestoreReport};
+use super::request::{Existing, OnError, Part, RestoreRequest, Transactions};
+use super::rows::Rows;
+use super::schedule;
+use super::sessions::{Opener, Sessions};
+use super::steps::Steps;
+use super::target::{Bracket, Target};
+use crate::catalog::ddl::{Section, Statement};
+use crate::context::OpContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::name::quote_literal;
+use crate::postgres::load::{RestoreSettings, Transaction};
+use crate::postgres::url::DatabaseUrl;
+use crate::postgres::wire::WireConnection;
+use crate::repository::{BackupReader, SequenceEntry};
+use std::sync::Arc;
+use std::time::Duration;
+use time::format_description::well_known::Rfc3339;
+
+/// A restore whose plan is made: look at it, then run it.
+///
+/// ```no_run
+/// use opskit_core::backup::restore::{Restore, RestoreRequest};
+/// use opskit_core::context::OpContext;
+/// use opskit_core::postgres::url::{ConnectEnv, DatabaseUrl};
+/// use opskit_core::repository::Repository;
+///
+/// # async fn example() -> opskit_core::Result<()> {
+/// let repository = Repository::open("backups")?;
+/// let backup = repository.read(&repository.find("latest")?)?;
+/// let url = DatabaseUrl::parse("postgres://app@localhost/shop", &ConnectEnv::from_process())?;
+/// let ctx = OpContext::default();
+/// let restore = Restore::open(&ctx, backup, &url, RestoreRequest::default()).await?;
+/// println!("{} tables", restore.plan().tables.len());
+/// let report = restore.run(&ctx).await?;
+/// assert!(report.is_same());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Restore {
+    admin: WireConnection,
+    url: DatabaseUrl,
+    request: RestoreRequest,
+    target: Target,
+    prepared: Prepared,
+    plan: RestorePlan,
+}
+
+impl Restore {
+    /// Reads the backup's model, looks at the target, and makes the plan. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// Of kind `Damaged` when the backup is, `NotFound` when a pattern matches no table, `Unsupported`
+    /// behind a pooler in transaction mode, `Connection`, `Cancelled`.
+    pub async fn open(
+        ctx: &OpContext,
+        backup: BackupReader,
+        url: &DatabaseUrl,
+        request: RestoreRequest,
+    ) -> Result<Self> {
+        let (admin, target, prepared, plan) = prepare::prepare(ctx, backup, url, &request).await?;
+        Ok(Self {
+            admin,
+            url: url.clone(),
+            request,
+            target,
+            prepared,
+            plan,
+        })
+    }
+
+    /// What would be done.
+    #[must_use]
+    pub fn plan(&self) -> &RestorePlan {
+        &self.plan
+    }
+
+    /// Restores, and compares what there is then with the backup. A report that tells of failures or
+    /// differences is a result too: ask [`RestoreReport::is_same`].
+    ///
+    /// # Errors
+    /// Of kind `Unsupported` when the plan has problems; `Damaged` when an object of the backup is not
+    /// what its manifest says; otherwise as the server says, with the object named. What was done until
+    /// then stays, except in a single transaction.
+    pub async fn run(self, ctx: &OpContext) -> Result<RestoreReport> {
+        self.plan.check()?;
+        let Self {
+            admin,
+            url,
+            request,
+            target,
+            prepared,
+            plan,
+        } = self;
+        let started = ctx.clock().elapsed();
+        let started_at = ctx.clock().now().format(&Rfc3339).map_err(|source| {
+            Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
+        })?;
+        let settings = RestoreSettings {
+            lock_timeout: Some(request.lock_timeout),
+            more: Vec::new(),
+        };
+        let mut sessions =
+            Sessions::start(ctx, admin, &url, &target, plan.session, settings).await?;
+        let mut work = Work::new(ctx, request, prepared, &sessions);
+        let done = Box::pin(work.all(&mut sessions)).await;
+        sessions.end(ctx).await;
+        done?;
+        let comparison = Box::pin(work.compare(&url)).await?;
+        let mut warnings = plan.warnings;
+        warnings.extend(comparison.warnings);
+        let elapsed = ctx.clock().elapsed() - started;
+        let report = RestoreReport {
+            schema: "opskit.restore/1",
+            backup: plan.backup,
+            database: plan.database,
+            server_version: plan.target_version,
+            started_at,
+            elapsed_ms: elapsed.as_millis() as u64,
+            phases: work.phases,
+            statements: work.steps.done,
+            tables: plan.tables.len(),
+            rows: plan.tables.iter().map(|table| table.rows).sum(),
+            skipped: plan.skipped,
+            failures: work.steps.failures,
+            compared: comparison.compared,
+            differences: comparison.differences,
+            warnings,
+        };
+        ctx.emit(Event::RunFinished {
+            rows: report.rows,
+            elapsed,
+        });
+        Ok(report)
+    }
+}
+
+/// What is being done.
+struct Work<'a> {
+    ctx: &'a OpContext,
+    request: RestoreRequest,
+    prepared: Prepared,
+    rows: Arc<Rows>,
+    steps: Steps,
+    phases: Vec<Phase>,
+}
+
+impl<'a> Work<'a> {
+    fn new(
+        ctx: &'a OpContext,
+        request: RestoreRequest,
+        mut prepared: Prepared,
+        sessions: &Sessions,
+    ) -> Self {
+        // Only a table that this restore makes is certain to be empty, and may be emptied.
+        let transaction = match (request.part, request.on_error) {
+            (Part::Everything, OnError::Stop) => Transaction::Truncating,
+            _ => Transaction::Own,
+        };
+        let rows = Rows {
+            ctx: ctx.clone(),
+            reader: Arc::clone(&prepared.reader),
+            format: prepared.format,
+            request: request.clone(),
+            tables: std::mem::take(&mut prepared.tables),
+            transaction,
+        };
+        let steps = Steps {
+            on_error: request.on_error,
+            transactions: request.transactions,
+            login: sessions.login.as_ref().map(|login| login.role.clone()),
+            failures: Vec::new(),
+            done: 0,
+        };
+        Self {
+            ctx,
+            request,
+            prepared,
+            rows: Arc::new(rows),
+            steps,
+            phases: Vec::new(),
+        }
+    }
+
+    async fn all(&mut self, sessions: &mut Sessions) -> Result<()> {
+        self.announce();
+        match self.request.transactions {
+            Transactions::Many => self.in_many(sessions).await,
+            Transactions::One => self.in_one(sessions).await,
+        }
+    }
+
+    async fn in_many(&mut self, sessions: &mut Sessions) -> Result<()> {
+        let opener = sessions.opener().clone();
+        let owner = sessions.owner();
+        let mut worker = opener.open().await?;
+        let admin = &mut sessions.admin;
+        let start = self.now();
+        if self.request.existing == Existing::Drop {
+            let drops = std::mem::take(&mut self.prepared.drops);
+            self.own(admin, &drops).await?;
+        }
+        if let Some(login) = &sessions.login {
+            login.enter(admin, &self.prepared.existing_schemas).await?;
+        }
+        let pre = self.section(Section::PreData);
+        self.steps.run(admin, &mut worker, &pre).await?;
+        self.phase("objects before rows", start);
+        let start = self.now();
+        worker = match self.request.part {
+            Part::Schema => worker,
+            Part::Everything => self.rows_over(&opener, &owner, worker).await?,
+            Part::Data => {
+                let tables = self.rows.tables.iter().map(|table| &table.name);
+                if let Some(login) = &sessions.login {
+                    login.load_into(admin, tables).await?;
+                }
+                let brackets = std::mem::take(&mut self.prepared.brackets);
+                self.own(admin, &sides(&brackets, |bracket| &bracket.before))
+                    .await?;
+                let loaded = self.rows_over(&opener, &owner, worker).await;
+                // What was there is put back whatever became of the rows.
+                let back = self
+                    .own(admin, &sides(&brackets, |bracket| &bracket.after))
+                    .await;
+                let worker = loaded?;
+                back?;
+                worker
+            }
+        };
+        self.phase("rows", start);
+        let start = self.now();
+        let post = self.section(Section::PostData);
+        let graph = std::mem::take(&mut self.prepared.graph);
+        let jobs = self.request.jobs;
+        schedule::run(&mut self.steps, admin, &opener, (&graph, &post), jobs).await?;
+        self.phase("indexes, constraints and the rest", start);
+        let start = self.now();
+        let sequences = self.sequences();
+        self.own(admin, &sequences).await?;
+        let access = self.section(Section::Access);
+        self.steps.run(admin, &mut worker, &access).await?;
+        flush(&mut worker).await?;
+        worker.close().await;
+        self.phase("owners, privileges and comments", start);
+        Ok(())
+    }
+
+    /// Loads all rows; `worker` loads what is not the user's tables.
+    async fn rows_over(
+        &mut self,
+        opener: &Opener,
+        owner: &Opener,
+        worker: WireConnection,
+    ) -> Result<WireConnection> {
+        let failures = self.rows.load(opener).await?;
+        self.steps.failures.extend(failures);
+        let worker = self
+            .rows
+            .load_large_objects(worker, Transaction::Own)
+            .await?;
+        if self.rows.has_extensions() {
+            let session = self
+                .rows
+                .load_extensions(owner.open().await?, Transaction::Own)
+                .await?;
+            session.close().await;
+        }
+        Ok(worker)
+    }
+
+    /// Everything over one session, which is the target's role's own.
+    async fn in_one(&mut self, sessions: &mut Sessions) -> Result<()> {
+        let mut session = sessions.opener().open().await?;
+        let start = self.now();
+        session.execute("BEGIN").await?;
+        let drops = std::mem::take(&mut self.prepared.drops);
+        self.own(&mut session, &drops).await?;
+        let pre = self.section(Section::PreData);
+        self.steps
+            .run(&mut sessions.admin, &mut session, &pre)
+            .await?;
+        let brackets = std::mem::take(&mut self.prepared.brackets);
+        self.own(&mut session, &sides(&brackets, |bracket| &bracket.before))
+            .await?;
+        if self.request.part != Part::Schema {
+            session = self.rows.load_over(session).await?;
+            session = self
+                .rows
+                .load_large_objects(session, Transaction::Callers)
+                .await?;
+            session = self
+                .rows
+                .load_extensions(session, Transaction::Callers)
+                .await?;
+        }
+        let post = self.section(Section::PostData);
+        self.steps
+            .run(&mut sessions.admin, &mut session, &post)
+            .await?;
+        let sequences = self.sequences();
+        self.own(&mut session, &sequences).await?;
+        let access = self.section(Section::Access);
+        self.steps
+            .run(&mut sessions.admin, &mut session, &access)
+            .await?;
+        session
+            .execute("SET LOCAL synchronous_commit = on; COMMIT")
+            .await?;
+        session.close().await;
+        self.phase("everything", start);
+        Ok(())
+    }
+
+    /// Runs statements of our own making: nothing of the backup is in them but quoted names.
+    async fn own(
+        &mut self,
+        session: &mut WireConnection,
+        statements: &[(String, String)],
+    ) -> Result<()> {
+        for (object, sql) in statements {
+            match session.query_one(sql).await {
+                Ok(_) => self.steps.done += 1,
+                Err(error) => self.steps.failed(object, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn section(&self, section: Section) -> Vec<Statement> {
+        let statements = self.prepared.statements.iter();
+        statements
+            .filter(|statement| statement.section == section)
+            .cloned()
+            .collect()
+    }
+
+    fn sequences(&self) -> Vec<(String, String)> {
+        if self.request.part == Part::Schema {
+            return Vec::new();
+        }
+        self.prepared.sequences.iter().map(set_value).collect()
+    }
+
+    async fn compare(&self, url: &DatabaseUrl) -> Result<Comparison> {
+        let mut comparison = Comparison::default();
+        if self.request.part != Part::Schema {
+            compare::rows(
+                self.ctx,
+                url,
+                &self.rows.tables,
+                self.request.jobs,
+                &mut comparison,
+            )
+            .await?;
+        }
+        if let Some(facts) = &self.prepared.facts {
+            compare::facts(self.ctx, url, facts, &self.request, &mut comparison).await?;
+        }
+        Ok(comparison)
+    }
+
+    fn announce(&self) {
+        let parts = || self.rows.tables.iter().flat_map(|table| &table.parts);
+        self.ctx.emit(Event::RunStarted {
+            tables: self.rows.tables.len(),
+            parts: parts().count(),
+            heap_bytes: parts().map(|part| part.wire_bytes).sum(),
+        });
+    }
+
+    fn now(&self) -> Duration {
+        self.ctx.clock().elapsed()
+    }
+
+    fn phase(&mut self, name: &'static str, start: Duration) {
+        let elapsed = self.now() - start;
+        self.phases.push(Phase {
+            name,
+            elapsed_ms: elapsed.as_millis() as u64,
+        });
+    }
+}
+
+/// One side of brackets, as statements.
+fn sides(brackets: &[Bracket], side: impl Fn(&Bracket) -> &String) -> Vec<(String, String)> {
+    let pair = |bracket: &Bracket| (bracket.object.clone(), side(bracket).clone());
+    brackets.iter().map(pair).collect()
+}
+
+/// A commit that waits for the disk, and so for all commits before it that did not.
+async fn flush(session: &mut WireConnection) -> Result<()> {
+    let sql =
+        "BEGIN; SET LOCAL synchronous_commit = on; SELECT pg_catalog.pg_current_xact_id(); COMMIT";
+    session.execute(sql).await
+}
+
+fn set_value(sequence: &SequenceEntry) -> (String, String) {
+    let sql = format!(
+        "SELECT pg_catalog.setval({}::pg_catalog.regclass, {}, {})",
+        quote_literal(&sequence.name.to_sql()),
+        sequence.last_value,
+        sequence.is_called
+    );
+    (format!("sequence {}", sequence.name), sql)
+}

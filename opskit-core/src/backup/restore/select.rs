@@ -1,0 +1,134 @@
+//! `--only`: some tables, with what they need and what belongs to them.
+
+use super::graph::Graph;
+use crate::catalog::model::{About, Access, Model, Object};
+use crate::catalog::{Address, CatalogId};
+use crate::name::QualifiedName;
+use std::collections::{HashMap, HashSet};
+
+/// The classes whose objects belong to the table that they need.
+const PIECES: [CatalogId; 6] = [
+    CatalogId::CONSTRAINT,
+    CatalogId::DEFAULT,
+    CatalogId::TRIGGER,
+    CatalogId::POLICY,
+    CatalogId::RULE,
+    CatalogId::STATISTICS,
+];
+
+/// A model cut down to some tables, and what was left out of what belongs to them.
+pub(super) fn only(
+    model: &Model,
+    graph: &Graph,
+    tables: &[QualifiedName],
+    data: &HashSet<QualifiedName>,
+) -> (Model, Vec<String>) {
+    let objects: HashMap<Address, &Object> = model
+        .objects
+        .iter()
+        .map(|object| (object.address, object))
+        .collect();
+    let holds_rows = |address: Address| {
+        address.catalog == CatalogId::CLASS
+            && objects
+                .get(&address)
+                .is_some_and(|object| name_of(object).is_some_and(|name| data.contains(&name)))
+    };
+    let mut roots: HashSet<Address> = model
+        .objects
+        .iter()
+        .filter(|object| object.address.catalog == CatalogId::CLASS)
+        .filter(|object| name_of(object).is_some_and(|name| tables.contains(&name)))
+        .map(|object| object.address)
+        .collect();
+    // The partitions of a table that was asked for hold its rows.
+    let mut open: Vec<Address> = roots.iter().copied().collect();
+    while let Some(next) = open.pop() {
+        let children = graph
+            .needed_by(next)
+            .iter()
+            .copied()
+            .filter(|child| holds_rows(*child));
+        open.extend(children.filter(|child| roots.insert(*child)));
+    }
+    let mut kept = graph.closure(roots.iter().copied());
+    let mut left = Vec::new();
+    for object in &model.objects {
+        let address = object.address;
+        let belongs = graph
+            .needs(address)
+            .iter()
+            .any(|on| kept.contains(on) && roots.contains(on));
+        let is_piece = PIECES.contains(&address.catalog) || is_index(object);
+        if !belongs || !is_piece || kept.contains(&address) {
+            continue;
+        }
+        let needs = graph.closure([address]);
+        // Another table is not what was asked for: a foreign key to it stays behind.
+        if needs
+            .iter()
+            .any(|need| holds_rows(*need) && !kept.contains(need))
+        {
+            left.push(format!(
+                "{}: it needs a table that is not restored",
+                object.describe()
+            ));
+        } else {
+            kept.extend(needs);
+        }
+    }
+    let of: HashMap<Address, Address> = model
+        .parts
+        .iter()
+        .map(|part| (part.part, part.of))
+        .collect();
+    let holds = |address: Address| kept.contains(of.get(&address).unwrap_or(&address));
+    let model = Model {
+        version: model.version,
+        server_version: model.server_version,
+        objects: model
+            .objects
+            .iter()
+            .filter(|object| kept.contains(&object.address))
+            .cloned()
+            .collect(),
+        needs: model
+            .needs
+            .iter()
+            .filter(|need| holds(need.object) && holds(need.on))
+            .copied()
+            .collect(),
+        access: said(&model.access, &kept),
+        parts: model
+            .parts
+            .iter()
+            .filter(|part| kept.contains(&part.of))
+            .copied()
+            .collect(),
+    };
+    (model, left)
+}
+
+/// What is said about the objects that are kept.
+fn said(access: &Access, kept: &HashSet<Address>) -> Access {
+    fn of<T: Clone>(all: &[About<T>], kept: &HashSet<Address>) -> Vec<About<T>> {
+        let about = all.iter().filter(|about| kept.contains(&about.address));
+        about.cloned().collect()
+    }
+    Access {
+        owners: of(&access.owners, kept),
+        privileges: of(&access.privileges, kept),
+        comments: of(&access.comments, kept),
+        labels: of(&access.labels, kept),
+        row_security: of(&access.row_security, kept),
+    }
+}
+
+fn is_index(object: &Object) -> bool {
+    object.address.catalog == CatalogId::CLASS && object.definition.sql_class() == "INDEX"
+}
+
+pub(super) fn name_of(object: &Object) -> Option<QualifiedName> {
+    let schema = object.schema.as_ref()?;
+    Some(QualifiedName::new(schema, &object.name))
+}

@@ -1,0 +1,138 @@
+//! The sessions of one restore.
+
+use super::login::{self, Login};
+use super::plan::SessionKind;
+use super::target::Target;
+use crate::cancel::Cancel;
+use crate::context::OpContext;
+use crate::error::{ErrorKind, Result};
+use crate::event::Event;
+use crate::postgres::load::{self, RestoreSettings};
+use crate::postgres::url::DatabaseUrl;
+use crate::postgres::wire::{ResolvedHost, WireConnection};
+
+/// The target's role's own session, and how to open those that do the work.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    pub(super) admin: WireConnection,
+    pub(super) login: Option<Login>,
+    owner: Opener,
+    opener: Opener,
+}
+
+/// How to open a session that does the work.
+#[derive(Debug, Clone)]
+pub(super) struct Opener {
+    ctx: OpContext,
+    url: DatabaseUrl,
+    resolved: ResolvedHost,
+    settings: RestoreSettings,
+}
+
+impl Opener {
+    pub(super) async fn open(&self) -> Result<WireConnection> {
+        let connected =
+            WireConnection::connect_resolved(&self.url, &self.resolved, self.ctx.cancel()).await;
+        let mut connection = connected?;
+        load::open(&mut connection, &self.settings).await?;
+        Ok(connection)
+    }
+}
+
+impl Sessions {
+    /// Makes the login where one is needed, and proves that it is let in.
+    pub(super) async fn start(
+        ctx: &OpContext,
+        mut admin: WireConnection,
+        url: &DatabaseUrl,
+        target: &Target,
+        kind: SessionKind,
+        settings: RestoreSettings,
+    ) -> Result<Self> {
+        let mut opener = Opener {
+            ctx: ctx.clone(),
+            url: url.clone(),
+            resolved: admin.resolved().clone(),
+            settings,
+        };
+        if kind == SessionKind::Own {
+            return Ok(Self {
+                admin,
+                login: None,
+                owner: opener.clone(),
+                opener,
+            });
+        }
+        for role in login::sweep(&mut admin, target).await? {
+            ctx.emit(Event::Warning {
+                message: format!("dropped role \"{role}\", which a restore that was killed left"),
+            });
+        }
+        let login = Login::create(&mut admin, target).await?;
+        let owner = opener.clone();
+        opener.url = url
+            .with_user(&login.role)
+            .with_password(login.password.clone())?;
+        opener.resolved = opener.resolved.with_password(login.password.clone());
+        let sessions = Self {
+            admin,
+            login: Some(login),
+            owner,
+            opener,
+        };
+        match sessions.opener.open().await {
+            Ok(connection) => {
+                connection.close().await;
+                Ok(sessions)
+            }
+            Err(error) => {
+                let told = match error.kind() {
+                    ErrorKind::PermissionDenied => error
+                        .while_doing("the server does not let in the login that restores without a superuser's rights")
+                        .with_hint("Restore as a role that is no superuser, or give --trust-backup."),
+                    _ => error,
+                };
+                sessions.end(ctx).await;
+                Err(told)
+            }
+        }
+    }
+
+    /// How to open a session that does the work.
+    pub(super) fn opener(&self) -> &Opener {
+        &self.opener
+    }
+
+    /// How to open a session of the target's role.
+    pub(super) fn owner(&self) -> Opener {
+        self.owner.clone()
+    }
+
+    /// Takes the login away and ends the session, also after a cancellation: what was cancelled heeds
+    /// that for ever, so this goes over a session of its own.
+    pub(super) async fn end(self, ctx: &OpContext) {
+        let Self {
+            admin,
+            login,
+            owner,
+            ..
+        } = self;
+        if let Some(login) = login
+            && let Err(error) = drop_login(&owner, &login).await
+        {
+            ctx.emit(Event::Warning {
+                message: format!("{}; the next restore drops it", error.chain().join(": ")),
+            });
+        }
+        admin.close().await;
+    }
+}
+
+async fn drop_login(owner: &Opener, login: &Login) -> Result<()> {
+    let never = Cancel::never();
+    let connected = WireConnection::connect_resolved(&owner.url, &owner.resolved, &never).await;
+    let mut connection = connected?;
+    login.drop_role(&mut connection).await?;
+    connection.close().await;
+    Ok(())
+}
