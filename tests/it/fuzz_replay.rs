@@ -24,3 +24,8 @@ fn fuzz_replay_frames() {
 fn fuzz_replay_decode() {
     replay("decode", fuzz::decode);
 }
+
+#[test]
+fn fuzz_replay_manifest() {
+    replay("manifest", fuzz::manifest);
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
 #![expect(clippy::print_stdout, reason = "tests tell what they saw and skipped")]
 
+mod backup;
 mod cli;
 mod exactness;
 mod facts;
@@ -12,6 +13,7 @@ mod house;
 mod load;
 mod memory;
 mod regressions;
+mod repository;
 mod restore;
 mod roundtrip;
 mod scratch;

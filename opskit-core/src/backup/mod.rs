@@ -23,7 +23,7 @@ mod source;
 pub use hook::run_hook;
 pub use open::Backup;
 pub use plan::{BackupPlan, Loss, Missing, PlannedTable};
-pub use report::BackupReport;
+pub use report::{BackedUpTable, BackupReport};
 pub use request::BackupRequest;
 pub use run::backup;
 

@@ -4,7 +4,8 @@ use super::ADVISORY_LOCK_KEY;
 use super::plan::{BackupPlan, Loss, Missing, PlannedTable};
 use super::request::BackupRequest;
 use super::source::Cluster;
-use crate::catalog::ddl::{DdlOptions, Refusal, Script};
+use crate::catalog::ddl::{DdlOptions, Script};
+use crate::catalog::facts::{Facts, FactsOptions};
 use crate::catalog::inventory::{
     Item, ItemKind, LARGE_OBJECTS_SQL, extension_rows_sql, inventory_from, inventory_sql,
     large_object_bounds_sql, large_object_pages_sql, large_objects_name, outside_sql,
@@ -16,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::QualifiedName;
 use crate::postgres::catalog::read_model_in;
 use crate::postgres::export::{Crew, Leader, TablePlan, changed};
+use crate::postgres::facts::read_facts_in;
 use crate::postgres::session::Session;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
@@ -82,6 +84,7 @@ pub(super) struct Ready {
     pub(super) sequences: Vec<QualifiedName>,
     pub(super) model: Model,
     pub(super) script: Script,
+    pub(super) facts: Facts,
 }
 
 impl Backup {
@@ -175,7 +178,9 @@ impl Ready {
         let model = read_model_in(&mut leader.session, version, &request.scope).await?;
         plan.objects = model.objects.len() as u64;
         let script = Script::of(&model, &DdlOptions::new(version))?;
-        plan.losses = losses(request, &script)?;
+        let options = FactsOptions::new(request.scope.clone());
+        let facts = read_facts_in(&mut leader.session, version, options).await?;
+        plan.losses = losses(request, &script, &facts)?;
         let (tables, holds) = tables(&mut leader, request, &choice).await?;
         plan.tables = planned(&tables, &holds);
         let export_plan = crate::postgres::export::ExportPlan::of(tables);
@@ -188,18 +193,33 @@ impl Ready {
             sequences: choice.sequences,
             model,
             script,
+            facts,
         })
     }
 }
 
-/// What cannot be carried, and whether it was accepted.
-fn losses(request: &BackupRequest, script: &Script) -> Result<Vec<Loss>> {
-    let loss = |refusal: &Refusal| Loss {
-        object: refusal.object.clone(),
-        reason: refusal.reason.clone(),
-        accepted: request.accept_losses.contains(&refusal.object),
+/// What cannot be carried, and whether it was accepted: what the script refuses to make, and what has
+/// facts that nothing in the script accounts for.
+fn losses(request: &BackupRequest, script: &Script, facts: &Facts) -> Result<Vec<Loss>> {
+    let loss = |object: &str, reason: &str| Loss {
+        object: object.to_owned(),
+        reason: reason.to_owned(),
+        accepted: request.accept_losses.iter().any(|name| name == object),
     };
-    let losses: Vec<Loss> = script.refused.iter().map(loss).collect();
+    let refused = script.refused.iter();
+    let mut losses: Vec<Loss> = refused
+        .map(|refusal| loss(&refusal.object, &refusal.reason))
+        .collect();
+    let refused = script.refused.iter().map(|refusal| refusal.about);
+    let known: HashSet<_> = script.explained().iter().copied().chain(refused).collect();
+    let unexplained = facts.unexplained(&known);
+    losses.extend(
+        unexplained
+            .iter()
+            .map(|lost| loss(&lost.object, "no statement of ours makes it")),
+    );
+    losses.sort();
+    losses.dedup();
     // A name that accepts nothing is a mistake, or stands for an object that is gone.
     let known: HashSet<&str> = losses.iter().map(|loss| loss.object.as_str()).collect();
     let mut accepted = request.accept_losses.iter();

@@ -5,20 +5,21 @@ use super::report::BackupReport;
 use super::request::BackupRequest;
 use super::source::migration;
 use crate::catalog::ddl::{Script, Section, Statement};
+use crate::catalog::facts::{Fact, Facts, FactsOptions};
 use crate::catalog::inventory::{sequence_from, sequences_sql};
 use crate::catalog::model::Model;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::name::{QualifiedName, hex};
-use crate::postgres::catalog::read_model_in;
 use crate::postgres::export::{PartReport, TablePlan, TableReport};
+use crate::postgres::facts::read_facts_in;
 use crate::postgres::session::Session;
 use crate::postgres::url::DatabaseUrl;
 use crate::repository::{
-    BackupId, CONTENTS_VERSION, Contents, Holds, MANIFEST_VERSION, MODEL, Manifest, POST_DATA,
-    PRE_DATA, PartEntry, RECORD_VERSION, Repository, RepositorySink, RunError, RunRecord,
-    RunStatus, SEALED, SequenceEntry, TableEntry,
+    BackupId, CONTENTS_VERSION, Contents, FACTS, Holds, MANIFEST_VERSION, MODEL, Manifest,
+    POST_DATA, PRE_DATA, PartEntry, RECORD_VERSION, Repository, RepositorySink, RunError,
+    RunRecord, RunStatus, SEALED, SequenceEntry, TableEntry,
 };
 use crate::sink::{BackupSink, StoredObject};
 use serde::Serialize;
@@ -226,6 +227,7 @@ impl Stored<'_> {
             sequences,
             model,
             script,
+            facts,
         } = ready;
         let session = &mut crew.leader.session;
         let lsn = cluster.lsn(session).await?;
@@ -243,9 +245,10 @@ impl Stored<'_> {
         // No snapshot covers sequences: what is read after the last row is not behind it.
         let sequences = read_sequences(&mut leader.session, &sequences).await?;
         let version = leader.source.server_version;
-        let again = read_model_in(&mut leader.session, version, &run.request.scope).await?;
-        refuse_changes(&model, &again)?;
-        self.store_schema(&model, &script).await?;
+        let options = FactsOptions::like(&facts);
+        let again = read_facts_in(&mut leader.session, version, options).await?;
+        refuse_changes(&facts, &again)?;
+        self.store_schema(&model, &script, &facts).await?;
         let contents = Contents {
             version: CONTENTS_VERSION,
             repository: self.repository.id().to_owned(),
@@ -254,7 +257,7 @@ impl Stored<'_> {
             scope: run.request.scope.clone(),
             excluded: plan.excluded.clone(),
             accepted_losses: run.request.accept_losses.clone(),
-            facts_digest: None,
+            facts_digest: Some(facts.digest()),
             format: run.request.format,
             tables,
             sequences,
@@ -342,8 +345,9 @@ impl Stored<'_> {
     }
 
     /// The model for `restore`, and the same as SQL for people.
-    async fn store_schema(&mut self, model: &Model, script: &Script) -> Result<()> {
+    async fn store_schema(&mut self, model: &Model, script: &Script, facts: &Facts) -> Result<()> {
         self.put(MODEL, &json(model)?).await?;
+        self.put(FACTS, facts.to_json()?.as_bytes()).await?;
         let is_pre = |statement: &Statement| statement.section == Section::PreData;
         let (mut pre, mut post) = (script.clone(), script.clone());
         pre.statements.retain(is_pre);
@@ -403,18 +407,17 @@ async fn read_sequences(
 }
 
 /// The server tells definitions as they are now, not as the snapshot has them.
-fn refuse_changes(before: &Model, after: &Model) -> Result<()> {
-    if before == after {
+fn refuse_changes(before: &Facts, after: &Facts) -> Result<()> {
+    if before.digest() == after.digest() {
         return Ok(());
     }
-    let changed = before
-        .objects
-        .iter()
-        .find(|object| !after.objects.contains(object))
-        .map_or_else(|| "an object".to_owned(), |object| object.describe());
+    let same = |a: &Facts, at: usize, fact: &Fact| a.objects.get(at) == Some(fact);
+    let mut facts = before.objects.iter().enumerate();
+    let changed = facts.find(|(at, fact)| !same(after, *at, fact));
+    let object = changed.map_or("an object", |(_, fact)| &*fact.object);
     Err(Error::new(
         ErrorKind::Busy,
-        format!("the definition of {changed} changed while the database was read"),
+        format!("the definition of {object} changed while the database was read"),
     )
     .with_hint("Run it again when no migration is going on."))
 }

@@ -144,32 +144,26 @@ pub(super) async fn migration(session: &mut Session) -> Result<Option<MigrationS
 async fn attempt(session: &mut Session, sql: &str) -> Result<Option<String>> {
     let doing = "cannot ask the server";
     session.execute(doing, "SAVEPOINT attempt").await?;
-    let asked = session.rows(doing, sql.to_owned()).await;
-    match asked {
-        Ok(rows) => Ok(rows
-            .into_iter()
-            .next()
-            .and_then(|row| row.into_iter().next().flatten())),
-        Err(error) if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Cancelled) => {
-            Err(error)
-        }
-        Err(error) => {
-            tracing::debug!(%error, "not told");
-            session
-                .execute(doing, "ROLLBACK TO SAVEPOINT attempt")
-                .await?;
-            Ok(None)
-        }
-    }
+    let asked = if_allowed(session.rows(doing, sql.to_owned()).await)?;
+    let end = match asked {
+        Some(_) => "RELEASE SAVEPOINT attempt",
+        None => "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt",
+    };
+    session.execute(doing, end).await?;
+    let first = asked.and_then(|rows| rows.into_iter().next());
+    Ok(first.and_then(|row| row.into_iter().next().flatten()))
 }
 
 /// None where the role may not ask.
-fn if_allowed(asked: Result<String>) -> Result<Option<String>> {
+fn if_allowed<T>(asked: Result<T>) -> Result<Option<T>> {
     match asked {
         Ok(value) => Ok(Some(value)),
         Err(error) if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Cancelled) => {
             Err(error)
         }
-        Err(_) => Ok(None),
+        Err(error) => {
+            tracing::debug!(%error, "not told");
+            Ok(None)
+        }
     }
 }

@@ -197,10 +197,10 @@ fn value(node: &Node, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> 
 fn list(element: &Node, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut reader = Reader::new(bytes);
     let header = ArrayHeader::read(&mut reader)?;
-    out.extend((header.dimensions.len() as i32).to_be_bytes());
+    out.extend((header.dimensions().len() as i32).to_be_bytes());
     out.extend(header.has_nulls.to_be_bytes());
     type_name(&element.id, header.element_oid, out)?;
-    for (len, lower) in &header.dimensions {
+    for (len, lower) in header.dimensions() {
         out.extend(len.to_be_bytes());
         out.extend(lower.to_be_bytes());
     }

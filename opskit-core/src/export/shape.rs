@@ -59,41 +59,46 @@ impl<'a> Reader<'a> {
 pub(super) struct ArrayHeader {
     pub(super) has_nulls: i32,
     pub(super) element_oid: u32,
-    pub(super) dimensions: Vec<(i32, i32)>,
+    /// Of fixed size, because a header is read for every value.
+    dimensions: [(i32, i32); DIMENSIONS_MAX],
+    count: usize,
 }
 
 /// The server's own limit (`MAXDIM`).
-const DIMENSIONS_MAX: i32 = 6;
+const DIMENSIONS_MAX: usize = 6;
 
 impl ArrayHeader {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let count = reader.int()?;
-        if !(0..=DIMENSIONS_MAX).contains(&count) {
-            return Err(Malformed);
-        }
+        let count = usize::try_from(reader.int()?).map_err(|_| Malformed)?;
         let has_nulls = reader.int()?;
         let element_oid = reader.oid()?;
-        let mut dimensions = Vec::new();
-        for _ in 0..count {
+        let mut dimensions = [(0, 0); DIMENSIONS_MAX];
+        for dimension in dimensions.get_mut(..count).ok_or(Malformed)? {
             let len = reader.int()?;
             if len < 0 {
                 return Err(Malformed);
             }
-            dimensions.push((len, reader.int()?));
+            *dimension = (len, reader.int()?);
         }
         Ok(Self {
             has_nulls,
             element_oid,
             dimensions,
+            count,
         })
+    }
+
+    /// Length and lower bound of each dimension.
+    pub(super) fn dimensions(&self) -> &[(i32, i32)] {
+        &self.dimensions[..self.count]
     }
 
     /// How many elements follow; the product of untrusted lengths, so it may not be used to allocate.
     pub(super) fn elements(&self) -> Result<u64, Malformed> {
-        if self.dimensions.is_empty() {
+        if self.count == 0 {
             return Ok(0);
         }
-        self.dimensions
+        self.dimensions()
             .iter()
             .try_fold(1_u64, |product, (len, _)| product.checked_mul(*len as u64))
             .ok_or(Malformed)
@@ -101,7 +106,7 @@ impl ArrayHeader {
 
     /// A plain list: empty, or one dimension from 1.
     pub(super) fn is_list(&self) -> bool {
-        matches!(self.dimensions[..], [] | [(1.., 1)])
+        matches!(self.dimensions(), [] | [(1.., 1)])
     }
 }
 

@@ -45,8 +45,7 @@ pub struct Contents {
     pub excluded: Vec<Excluded>,
     /// What cannot be carried and was accepted by name.
     pub accepted_losses: Vec<String>,
-    /// The digest of the facts, before the first and after the last part alike. None where facts were
-    /// not read.
+    /// The digest of the facts, before the first and after the last part alike.
     pub facts_digest: Option<String>,
     /// The form of the data objects.
     pub format: DataFormat,

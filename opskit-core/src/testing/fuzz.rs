@@ -6,6 +6,7 @@ use crate::export::parquet::ParquetPart;
 use crate::export::{DecodeOptions, Decoder, ExactBatch, RowEncoder};
 use crate::name::QualifiedName;
 use crate::pgtype::{ColumnType, Form, Leaf, Node, RowType, StructField, TypeName};
+use crate::repository::{Contents, Manifest};
 
 /// Scans `data` as a stream of rows with as many columns as its first byte says, cut as its second byte
 /// says; both must not panic, and rows must stand within the bytes.
@@ -77,6 +78,18 @@ pub fn parquet(data: &[u8]) {
     part.take_while(Result::is_ok).for_each(drop);
     if let Ok(part) = ParquetPart::open(main.clone(), Some(main)) {
         part.take_while(Result::is_ok).for_each(drop);
+    }
+}
+
+/// Reads `data` as each half of a manifest. What is read must be written and read again as the same.
+pub fn manifest(data: &[u8]) {
+    if let Ok(manifest) = Manifest::parse(data) {
+        let text = serde_json::to_vec(&manifest).unwrap_or_default();
+        assert!(Manifest::parse(&text).is_ok_and(|again| again == manifest));
+    }
+    if let Ok(contents) = Contents::parse(data) {
+        let text = serde_json::to_vec(&contents).unwrap_or_default();
+        assert!(Contents::parse(&text).is_ok_and(|again| again == contents));
     }
 }
 

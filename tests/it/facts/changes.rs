@@ -34,7 +34,7 @@ const CHANGES: &[Change] = &[
     ("alter table shop.orders alter note set statistics 56", "alter table shop.orders alter note set statistics 55", "table shop.orders"),
     ("alter index shop.by_note alter column 1 set statistics 301", "alter index shop.by_note alter column 1 set statistics 300", "index shop.by_note"),
     ("alter table shop.orders alter note set storage main", "alter table shop.orders alter note set storage external", "table shop.orders"),
-    ("alter table shop.orders set without cluster", "alter table shop.orders cluster on by_note", "index shop.by_note"),
+    ("alter table shop.orders set without cluster", "alter table shop.orders cluster on orders_pkey", "index shop.orders_pkey"),
     ("alter table shop.orders replica identity full", "alter table shop.orders replica identity default", "table shop.orders"),
     ("alter table shop.orders disable row level security", "alter table shop.orders enable row level security", "table shop.orders"),
     ("alter table shop.orders force row level security", "alter table shop.orders no force row level security", "table shop.orders"),

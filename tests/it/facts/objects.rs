@@ -46,7 +46,7 @@ create table shop.orders (id bigserial primary key, customer int references shop
 create index by_note on shop.orders (lower(note), customer desc) include (amount) where note is not null;
 alter index shop.by_note alter column 1 set statistics 300;
 alter table shop.orders alter note set storage external, alter note set statistics 55, alter amount set (n_distinct = 5);
-alter table shop.orders cluster on by_note;
+alter table shop.orders cluster on orders_pkey;
 create table shop.part (k int, v text) partition by range (k);
 create table shop.part1 partition of shop.part for values from (1) to (10);
 create table shop.part_rest partition of shop.part default;
@@ -104,7 +104,8 @@ create statistics shop.computed on (amount * 2) from shop.orders;
 alter table shop.orders alter note set compression pglz";
 
 const SINCE_15: &str = "
-create publication pub_rows for table shop.orders (id, note) where (id > 10), tables in schema shop;
+create publication pub_rows for table shop.orders (id, note) where (id > 10);
+create publication pub_schema for tables in schema shop;
 create unique index nulls on shop.customer (mood) nulls not distinct";
 
 const SINCE_18: &str = "

@@ -79,7 +79,7 @@ fn in_order(memberships: &[Membership]) -> Vec<&Membership> {
             it.grantor.as_ref().is_none_or(|grantor| {
                 let gives =
                     |m: &&Membership| m.role == it.role && m.options.admin && m.member == *grantor;
-                ordered.iter().any(|m| gives(&m))
+                ordered.iter().any(gives)
             })
         };
         let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|it| may(it, &ordered));
@@ -272,7 +272,7 @@ fn split(list: &str) -> Vec<String> {
         while let Some((at, c)) = chars.next() {
             match c {
                 '"' if quoted && chars.next_if(|(_, next)| *next == '"').is_some() => {
-                    name.push('"')
+                    name.push('"');
                 }
                 '"' if quoted => {
                     end = rest[at..].find(',').map_or(rest.len(), |comma| at + comma);

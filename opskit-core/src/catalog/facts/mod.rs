@@ -13,6 +13,7 @@ mod attributes;
 pub(crate) mod catalogs;
 mod document;
 mod fold;
+mod listing;
 mod names;
 mod options;
 mod query;

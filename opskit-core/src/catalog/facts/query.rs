@@ -1,7 +1,7 @@
 //! The SQL of a walk, from what it is and the columns that the server has.
 
 use super::catalogs::{About, Columns, Target, Walk};
-use super::{UNREADABLE, names};
+use super::{UNREADABLE, listing};
 use crate::catalog::scope::Scope;
 use crate::name::{quote_ident, quote_literal};
 use std::collections::HashMap;
@@ -46,7 +46,7 @@ pub(super) fn opening(scope: &Scope, server_version: u32) -> String {
          from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid \
          join pg_catalog.pg_type t on t.oid = a.atttypid where c.relnamespace = 11 and a.attnum > 0 \
          and (c.relkind = 'r' or c.relname in ('pg_roles', 'pg_user_mappings')) order by c.oid, a.attnum;\n{}",
-        names::sql(scope, server_version)
+        listing::sql(scope, server_version)
     )
 }
 
@@ -86,10 +86,14 @@ impl Reading {
         })
     }
 
-    /// Whether the role may not read any of it.
+    /// Whether the role may not read what tells its rows apart.
     pub(super) fn is_unreadable(walk: &Walk, catalogs: &Catalogs) -> bool {
         let columns = catalogs.get(walk.source.unwrap_or(walk.catalog));
-        columns.is_some_and(|columns| !columns.iter().any(|column| column.is_readable))
+        columns.is_some_and(|columns| {
+            let is_readable = |column: &Column| column.is_readable;
+            let oid = columns.iter().find(|column| column.name == "oid");
+            !oid.map_or_else(|| columns.iter().any(is_readable), is_readable)
+        })
     }
 }
 

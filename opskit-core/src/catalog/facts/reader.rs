@@ -1,9 +1,10 @@
 //! Reading facts: two questions, and the fold of their answers row by row.
 
-use super::catalogs::{self, Group};
+use super::catalogs::{self, Group, Walk};
 use super::names::Names;
 use super::query::{Catalogs, Column, Reading, changed_acl, opening};
-use super::{Attributes, FACTS_SCHEMA, Fact, Facts, FactsOptions, UNREADABLE, fold};
+use super::{FACTS_SCHEMA, Fact, Facts, FactsOptions, UNREADABLE, fold};
+use crate::catalog::address::CatalogId;
 use crate::catalog::{TextRow, flag, number, text};
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl FactsReader {
         let mut statements = Vec::new();
         for walk in catalogs::walks() {
             if Reading::is_unreadable(&walk, &self.catalogs) {
-                self.put(walk.group, unreadable(walk.catalog));
+                self.put_unreadable(&walk);
                 continue;
             }
             let at = self.readings.len();
@@ -100,6 +101,27 @@ impl FactsReader {
         Ok(())
     }
 
+    /// Says of each object of a catalog that the role may not read that nothing is known of it.
+    fn put_unreadable(&mut self, walk: &Walk) {
+        let class = walk.object.0.parse().map_or(CatalogId(0), CatalogId);
+        let facts: Vec<Fact> = self
+            .names
+            .of_class(class)
+            .map(|(address, named)| Fact {
+                about: Some(address),
+                object: Arc::clone(&named.label),
+                catalog: walk.catalog.into(),
+                part: None,
+                attributes: [(Arc::from("row"), Box::from(UNREADABLE))]
+                    .into_iter()
+                    .collect(),
+            })
+            .collect();
+        facts
+            .into_iter()
+            .for_each(|fact| self.put(walk.group, fact));
+    }
+
     fn put(&mut self, group: Group, fact: Fact) {
         match group {
             Group::Objects => self.objects.push(fact),
@@ -121,19 +143,5 @@ impl FactsReader {
             objects: self.objects,
             cluster: self.cluster,
         }
-    }
-}
-
-/// A catalog that the role may not read at all.
-fn unreadable(catalog: &'static str) -> Fact {
-    let attributes: Attributes = [(Arc::from("rows"), Box::from(UNREADABLE))]
-        .into_iter()
-        .collect();
-    Fact {
-        about: None,
-        object: format!("catalog {catalog}").into(),
-        catalog: catalog.into(),
-        part: None,
-        attributes,
     }
 }

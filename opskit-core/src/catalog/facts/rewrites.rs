@@ -131,10 +131,10 @@ impl Rewrite {
     }
 
     fn apply(&self, mut fact: Fact) -> Fact {
-        let is_icu = fact.attributes.get("collprovider") == Some("i");
+        let provider = fact.attributes.get("collprovider");
         let attributes = fact.attributes.iter();
         let rewritten: Attributes = attributes
-            .filter_map(|(name, value)| self.attribute(name, value, is_icu))
+            .filter_map(|(name, value)| self.attribute(name, value, provider))
             .map(|(name, value)| (Arc::from(name), Box::from(value)))
             .collect();
         fact.attributes = rewritten;
@@ -145,15 +145,15 @@ impl Rewrite {
         &self,
         name: &'a str,
         value: &'a str,
-        is_icu: bool,
+        provider: Option<&str>,
     ) -> Option<(&'a str, Cow<'a, str>)> {
         let kept = Some((name, Cow::Borrowed(value)));
         match &self.what {
             What::Without(gone) => kept.filter(|_| name != *gone),
             What::Ordinary(of, ordinary) => kept.filter(|_| (name, value) != (*of, *ordinary)),
             What::Renamed(old, new) if name == *old => Some((*new, Cow::Borrowed(value))),
-            What::IcuLocale if is_icu && name == "collctype" => None,
-            What::IcuLocale if is_icu && name == "collcollate" => {
+            What::IcuLocale if provider == Some("i") && name == "collctype" => None,
+            What::IcuLocale if provider == Some("i") && name == "collcollate" => {
                 Some(("colliculocale", Cow::Borrowed(value)))
             }
             What::Privilege(letter) if name.ends_with("acl") => {

@@ -82,7 +82,7 @@ pub(super) fn reading(cx: &ReadContext<'_>) -> Reading {
             ("parallel", "x.proparallel"),
         ],
         filter: "x.prokind = 'a'",
-        definition: |json| parse(json, Definition::Aggregate),
+        definition: |json| parse(json, |it| Definition::Aggregate(Box::new(it))),
     }
     .reading(cx)
 }

@@ -172,7 +172,7 @@ pub enum Definition {
     /// A function or procedure.
     Function(Function),
     /// An aggregate.
-    Aggregate(Aggregate),
+    Aggregate(Box<Aggregate>),
     /// An operator.
     Operator(Operator),
     /// An operator family.

@@ -2,7 +2,7 @@
 
 use crate::catalog::address::Address;
 use crate::catalog::ddl::Section;
-use crate::catalog::model::{Constraint, Definition, Object, TypeDefinition};
+use crate::catalog::model::{Check, Constraint, Definition, Object, TypeDefinition};
 
 /// How an object may be made otherwise than in one step at its usual place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,70 +78,84 @@ impl Class {
     }
 }
 
-/// The classes, in the order in which they come where dependencies leave the choice.
+/// What the order must know about an object.
 pub(super) fn of(object: &Object) -> Class {
-    use Section::{PostData, PreData};
+    let (section, rank) = place(&object.definition);
+    let class = Class::new(section, rank);
     match &object.definition {
-        Definition::Schema => Class::new(PreData, 0),
-        Definition::Extension(_) => Class::new(PreData, 1),
-        Definition::Collation(_) => Class::new(PreData, 10),
-        Definition::Language(_) => Class::new(PreData, 11),
-        Definition::Type(TypeDefinition::Base(_) | TypeDefinition::Range(_)) => {
-            Class::new(PreData, 12).bending(Bend::TwoSteps)
-        }
-        Definition::Type(_) => Class::new(PreData, 12),
-        Definition::Domain(_) => Class::new(PreData, 13),
-        Definition::DomainConstraint(it) => {
-            let section = if it.validated { PreData } else { PostData };
-            Class::new(section, 14).bending(Bend::Late)
-        }
-        Definition::Transform(_) => Class::new(PreData, 20),
-        Definition::Function(_) => Class::new(PreData, 21).bending(Bend::Late),
-        Definition::Operator(_) => Class::new(PreData, 22).bending(Bend::Late),
-        Definition::Aggregate(_) => Class::new(PreData, 23).bending(Bend::Late),
-        Definition::OperatorFamily(_) => Class::new(PreData, 24),
-        Definition::OperatorClass(_) => Class::new(PreData, 25),
-        Definition::Cast(_) => Class::new(PreData, 26).bending(Bend::Late),
-        Definition::Conversion(_) => Class::new(PreData, 27),
-        Definition::AccessMethod(_) => Class::new(PreData, 28),
-        Definition::TextSearch(_) => Class::new(PreData, 29),
-        Definition::Sequence(_) => Class::new(PreData, 60),
-        Definition::Table(_) => Class::new(PreData, 61).taking_parts(),
-        Definition::ForeignDataWrapper(_) => Class::new(PreData, 50),
-        Definition::ForeignServer(_) => Class::new(PreData, 51),
-        Definition::UserMapping(_) => Class::new(PreData, 52),
-        Definition::ForeignTable(_) => Class::new(PreData, 62).taking_parts(),
-        Definition::View(_) => Class::new(PreData, 63).bending(Bend::TwoSteps),
-        Definition::MaterializedView(_) => Class::new(PreData, 64).bending(Bend::Late),
+        Definition::Type(TypeDefinition::Base(_) | TypeDefinition::Range(_))
+        | Definition::View(_) => class.bending(Bend::TwoSteps),
+        Definition::DomainConstraint(_)
+        | Definition::Function(_)
+        | Definition::Operator(_)
+        | Definition::Aggregate(_)
+        | Definition::Cast(_)
+        | Definition::MaterializedView(_) => class.bending(Bend::Late),
+        Definition::Table(_) | Definition::ForeignTable(_) => class.taking_parts(),
         Definition::Default(default) => {
             let apart = match default.generated {
                 None => Apart::Possible,
                 Some(_) => Apart::Impossible,
             };
-            Class::new(PreData, 65).within(default.relation, apart)
+            class.within(default.relation, apart)
         }
-        Definition::Constraint(Constraint::Check(check))
-            if check.validated && !check.validated_alone =>
-        {
-            Class::new(PreData, 66).within(check.relation, Apart::Possible)
+        Definition::Constraint(Constraint::Check(check)) if is_early(check) => {
+            class.within(check.relation, Apart::Possible)
         }
-        Definition::Index(_) => Class::new(PostData, 10),
-        Definition::Constraint(Constraint::Key(_) | Constraint::Exclusion(_)) => {
-            Class::new(PostData, 11)
-        }
-        Definition::Constraint(Constraint::Check(_)) => Class::new(PostData, 12),
-        Definition::Statistics(_) => Class::new(PostData, 20),
-        Definition::LargeObject => Class::new(PreData, 80),
-        Definition::Rule(_) => Class::new(PostData, 30),
-        Definition::Trigger(_) => Class::new(PostData, 31),
-        Definition::Policy(_) => Class::new(PostData, 32),
-        Definition::Publication(_) => Class::new(PostData, 40),
-        Definition::PublicationTable(_) | Definition::PublicationSchema(_) => {
-            Class::new(PostData, 41)
-        }
-        Definition::Subscription(_) => Class::new(PostData, 42),
-        Definition::Constraint(Constraint::Foreign(_)) => Class::new(PostData, 90),
-        Definition::DefaultAcl(_) => Class::new(Section::Access, 0),
-        Definition::EventTrigger(_) => Class::new(Section::Access, 1),
+        _ => class,
+    }
+}
+
+/// Whether a check constraint can be made with its table.
+fn is_early(check: &Check) -> bool {
+    check.validated && !check.validated_alone
+}
+
+/// The section, and which class comes first within it where dependencies leave the choice.
+fn place(definition: &Definition) -> (Section, u8) {
+    use Section::{Access, PostData, PreData};
+    match definition {
+        Definition::Schema => (PreData, 0),
+        Definition::Extension(_) => (PreData, 1),
+        Definition::Collation(_) => (PreData, 10),
+        Definition::Language(_) => (PreData, 11),
+        Definition::Type(_) => (PreData, 12),
+        Definition::Domain(_) => (PreData, 13),
+        Definition::DomainConstraint(it) if it.validated => (PreData, 14),
+        Definition::DomainConstraint(_) => (PostData, 14),
+        Definition::Transform(_) => (PreData, 20),
+        Definition::Function(_) => (PreData, 21),
+        Definition::Operator(_) => (PreData, 22),
+        Definition::Aggregate(_) => (PreData, 23),
+        Definition::OperatorFamily(_) => (PreData, 24),
+        Definition::OperatorClass(_) => (PreData, 25),
+        Definition::Cast(_) => (PreData, 26),
+        Definition::Conversion(_) => (PreData, 27),
+        Definition::AccessMethod(_) => (PreData, 28),
+        Definition::TextSearch(_) => (PreData, 29),
+        Definition::ForeignDataWrapper(_) => (PreData, 50),
+        Definition::ForeignServer(_) => (PreData, 51),
+        Definition::UserMapping(_) => (PreData, 52),
+        Definition::Sequence(_) => (PreData, 60),
+        Definition::Table(_) => (PreData, 61),
+        Definition::ForeignTable(_) => (PreData, 62),
+        Definition::View(_) => (PreData, 63),
+        Definition::MaterializedView(_) => (PreData, 64),
+        Definition::Default(_) => (PreData, 65),
+        Definition::Constraint(Constraint::Check(check)) if is_early(check) => (PreData, 66),
+        Definition::LargeObject => (PreData, 80),
+        Definition::Index(_) => (PostData, 10),
+        Definition::Constraint(Constraint::Key(_) | Constraint::Exclusion(_)) => (PostData, 11),
+        Definition::Constraint(Constraint::Check(_)) => (PostData, 12),
+        Definition::Statistics(_) => (PostData, 20),
+        Definition::Rule(_) => (PostData, 30),
+        Definition::Trigger(_) => (PostData, 31),
+        Definition::Policy(_) => (PostData, 32),
+        Definition::Publication(_) => (PostData, 40),
+        Definition::PublicationTable(_) | Definition::PublicationSchema(_) => (PostData, 41),
+        Definition::Subscription(_) => (PostData, 42),
+        Definition::Constraint(Constraint::Foreign(_)) => (PostData, 90),
+        Definition::DefaultAcl(_) => (Access, 0),
+        Definition::EventTrigger(_) => (Access, 1),
     }
 }

@@ -4,7 +4,7 @@ use super::class::{Apart, Bend, Class};
 use super::{Form, order_by};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::ddl::Section;
-use crate::catalog::model::{Definition, MODEL_VERSION, Model, Need, Object, Part};
+use crate::catalog::model::{Access, Definition, MODEL_VERSION, Model, Need, Object, Part};
 use proptest::prelude::*;
 
 /// The first letter of a name says the class: table, default (of the table with the rest of the name),
@@ -48,6 +48,7 @@ fn model(names: &[&str], needs: &[(u32, u32)]) -> Model {
         objects: objects.collect(),
         needs: needs.iter().map(need).collect(),
         parts: (1..).zip(names).map(|(oid, _)| rule(oid)).collect(),
+        access: Access::default(),
     }
 }
 

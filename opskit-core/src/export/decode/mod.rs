@@ -31,7 +31,8 @@ pub struct DecodeOptions {
     /// Rows per batch at most. Default 65,536.
     pub batch_rows: usize,
     /// Bytes per batch at most, received or decoded, one row aside; it may take twice of that when
-    /// decoding adds to what was received. At most 1 GiB, default 8 MiB.
+    /// decoding adds to what was received. At most 1 GiB, default 2 MiB: what is decoded is encoded
+    /// while the second-level cache still has it, and the server is not kept waiting for long.
     pub batch_bytes: usize,
     /// What to do with values that have no standard form. Default: keep them aside.
     pub exactness: Exactness,
@@ -41,7 +42,7 @@ impl Default for DecodeOptions {
     fn default() -> Self {
         Self {
             batch_rows: 65_536,
-            batch_bytes: 8 << 20,
+            batch_bytes: 2 << 20,
             exactness: Exactness::Exact,
         }
     }

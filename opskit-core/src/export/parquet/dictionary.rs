@@ -83,6 +83,7 @@ pub(super) fn pays(array: &ArrayRef) -> bool {
 
 fn repeats<T: Eq + Hash>(array: &ArrayRef, value: impl Fn(usize) -> T) -> bool {
     let step = (array.len() / SAMPLE).max(1);
+    let most = array.len().div_ceil(step) / REPEATS;
     let mut seen = HashSet::new();
     let mut looked_at = 0;
     for at in (0..array.len())
@@ -91,6 +92,9 @@ fn repeats<T: Eq + Hash>(array: &ArrayRef, value: impl Fn(usize) -> T) -> bool {
     {
         looked_at += 1;
         seen.insert(value(at));
+        if seen.len() > most {
+            return false;
+        }
     }
     looked_at > 0 && seen.len() * REPEATS <= looked_at
 }

@@ -22,8 +22,10 @@ use std::sync::Arc;
 
 /// From this many columns on, what each of them keeps for itself counts.
 const MANY_COLUMNS: usize = 128;
-/// A page, and a dictionary, at most.
-const PAGE_BYTES: usize = 1 << 20;
+/// A page at most: it is built, compressed and written while the second-level cache has it.
+const PAGE_BYTES: usize = 256 << 10;
+/// A dictionary at most.
+const DICTIONARY_BYTES: usize = 1 << 20;
 
 /// How a Parquet file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,7 +208,7 @@ impl<W: Write + Send> ParquetWriter<W> {
             .set_created_by(concat!("opskit ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_max_row_group_row_count(Some(self.options.row_group_rows))
             .set_data_page_size_limit(PAGE_BYTES)
-            .set_dictionary_page_size_limit(PAGE_BYTES)
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
             .set_dictionary_enabled(false)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_key_value_metadata(Some(self.metadata()?));

@@ -89,6 +89,9 @@ pub(crate) fn to_decimal(
     dscale: u16,
 ) -> Result<Option<i128>, Malformed> {
     let numeric = Numeric::parse(bytes)?;
+    if let Some(value) = small(&numeric, precision, scale, dscale) {
+        return Ok(Some(value.into()));
+    }
     if numeric.dscale != dscale || !numeric.is_canonical() {
         return Ok(None);
     }
@@ -98,11 +101,7 @@ pub(crate) fn to_decimal(
     }
     // The power of ten of the last digit, after scaling.
     let exponent = 4 * (numeric.weight - (len as i32 - 1)) + i32::from(scale);
-    let magnitude = if len <= 4 && (-3..=0).contains(&exponent) {
-        small_magnitude(&numeric, len, exponent).map(u128::from)
-    } else {
-        magnitude(&numeric, len, exponent)
-    };
+    let magnitude = magnitude(&numeric, len, exponent);
     let limit = POW10[usize::from(precision).min(38)];
     let magnitude = magnitude.filter(|magnitude| *magnitude < limit);
     Ok(magnitude.map(|magnitude| {
@@ -115,21 +114,45 @@ pub(crate) fn to_decimal(
     }))
 }
 
-/// Up to 16 decimal digits with none to add: 64 bits are enough and much faster.
+/// Most values: up to four groups whose last digit stands close to the scale, in one pass of 64 bits.
+/// `None` says only that the value is none of these.
 #[inline]
-fn small_magnitude(numeric: &Numeric<'_>, len: usize, exponent: i32) -> Option<u64> {
-    let mut value = 0_u64;
-    for at in 0..len {
-        value = value * u64::from(BASE) + u64::from(numeric.digit(at));
-    }
-    let divisor = match exponent {
-        0 => return Some(value),
-        -1 => 10,
-        -2 => 100,
-        _ => 1000,
+fn small(numeric: &Numeric<'_>, precision: u8, scale: i8, dscale: u16) -> Option<i64> {
+    let (groups, []) = numeric.digits.as_chunks::<2>() else {
+        return None;
     };
-    value.is_multiple_of(divisor).then_some(value / divisor)
+    let last = groups.last()?;
+    let least = SMALL_GROUPS.get(groups.len() - 1)?;
+    let (mut value, mut in_base) = (0_u64, true);
+    for group in groups {
+        let group = u16::from_be_bytes(*group);
+        in_base &= group < BASE;
+        value = value * u64::from(BASE) + u64::from(group);
+    }
+    // No zero at either end: the value is as large as its number of groups says.
+    if !in_base || value < *least || *last == [0, 0] || numeric.dscale != dscale {
+        return None;
+    }
+    let magnitude = match 4 * (numeric.weight - (groups.len() as i32 - 1)) + i32::from(scale) {
+        // 16 digits and three more are still below 2^64.
+        exponent @ 0..=3 => value * POW10[exponent as usize] as u64,
+        -1 if value.is_multiple_of(10) => value / 10,
+        -2 if value.is_multiple_of(100) => value / 100,
+        -3 if value.is_multiple_of(1000) => value / 1000,
+        _ => return None,
+    };
+    if magnitude >= POW10[usize::from(precision.min(18))] as u64 {
+        return None;
+    }
+    match numeric.sign {
+        0 => Some(magnitude as i64),
+        NEGATIVE => Some(-(magnitude as i64)),
+        _ => None,
+    }
 }
+
+/// The least values of one to four groups that do not start with zero.
+const SMALL_GROUPS: [u64; 4] = [1, 10_000, 100_000_000, 1_000_000_000_000];
 
 fn magnitude(numeric: &Numeric<'_>, len: usize, exponent: i32) -> Option<u128> {
     let mut value = 0_u128;
@@ -400,6 +423,19 @@ mod tests {
         assert_eq!(decimal("123.45", 15, 2), Some(12345));
         assert_eq!(decimal("-0.01", 15, 2), Some(-1));
         assert_eq!(decimal("0.00", 15, 2), Some(0));
+        // The last group that is kept stands above, at and below the scale.
+        assert_eq!(decimal("17.00", 15, 2), Some(1700));
+        assert_eq!(decimal("-20000.00", 15, 2), Some(-2_000_000));
+        assert_eq!(decimal("300000000.00", 15, 2), Some(30_000_000_000));
+        assert_eq!(
+            decimal("9999999999999999", 18, 0),
+            Some(10_i128.pow(16) - 1)
+        );
+        assert_eq!(
+            decimal("9999999999999999.000", 19, 3),
+            Some(10_i128.pow(19) - 1000)
+        );
+        assert_eq!(decimal("9999999999999999.000", 18, 3), None);
         assert_eq!(
             decimal("99999999999999999999999999999999999999", 38, 0),
             Some(10_i128.pow(38) - 1)

@@ -389,7 +389,10 @@ async fn lock(session: &mut Session, relations: &[Relation]) -> Result<()> {
     let lockable: Vec<&Relation> = lockable.collect();
     for piece in lockable.chunks(LOCKS_AT_ONCE) {
         let statements: Vec<String> = piece.iter().map(|relation| lock_sql(relation)).collect();
-        let sql = format!("SAVEPOINT locks; {}", statements.join("; "));
+        let sql = format!(
+            "SAVEPOINT locks; {}; RELEASE SAVEPOINT locks",
+            statements.join("; ")
+        );
         let Err(error) = session.execute("cannot lock the tables", sql).await else {
             continue;
         };
@@ -405,6 +408,10 @@ async fn lock(session: &mut Session, relations: &[Relation]) -> Result<()> {
         for relation in piece {
             lock_now(session, relation).await?;
         }
+        // A snapshot cannot be exported from within.
+        session
+            .execute("cannot lock the tables", "RELEASE SAVEPOINT locks")
+            .await?;
     }
     Ok(())
 }

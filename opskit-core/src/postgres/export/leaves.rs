@@ -82,7 +82,7 @@ impl Leader {
                     text(name),
                     oid,
                     none,
-                    text(name),
+                    text(sql_type),
                     text("t"),
                     text("f"),
                     None,

@@ -58,7 +58,7 @@ pub struct ExportRequest {
     pub lock_timeout: Duration,
     /// Received bytes that wait to be decoded, per worker. Default 4 MiB.
     pub queue_bytes: usize,
-    /// Rows and received bytes per batch. Default 65,536 rows, 8 MiB.
+    /// Rows and received bytes per batch. Default 65,536 rows, 2 MiB.
     pub batch: (usize, usize),
     /// How often a part is tried again after its connection was lost. Default 3.
     pub retries: u32,
