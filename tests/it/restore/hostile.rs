@@ -4,6 +4,7 @@ use super::{Stored, assert_no_login_is_left, restore};
 use opskit_core::backup::BackupRequest;
 use opskit_core::backup::restore::{OnError, RestoreRequest};
 use opskit_tests::database;
+use opskit_tests::export::wire;
 
 /// What code of a backup tries, whenever it runs: become somebody, make itself a superuser, run a program.
 /// Each way that is refused leaves no trace, and one that is not leaves its mark.
@@ -40,11 +41,12 @@ async fn nothing_is_gained_in_a_restore_by_a_superuser() {
     // The author of the backup is nobody, so that the traps do nothing where they are made.
     source
         .psql(&format!(
-            "create role {mark}_victim; grant create on schema public to {mark}_victim; set role {mark}_victim; {} {}",
-            spelled(TRY),
-            spelled(TRAPS)
+            "create role {mark}_victim login; grant create on schema public to {mark}_victim"
         ))
         .await;
+    let mut author = wire(&source.url_for(&format!("{mark}_victim"))).await;
+    let traps = format!("{} {}", spelled(TRY), spelled(TRAPS));
+    author.execute(&traps).await.unwrap();
     let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
     let request = RestoreRequest::default().with_on_error(OnError::KeepGoing);
     let report = restore(&stored, &target.url(), request).await;
