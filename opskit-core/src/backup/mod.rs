@@ -10,6 +10,7 @@
 //! 6. definitions, which the server tells as they are now, are read again: a difference ends the run;
 //! 7. the manifest is written last. Without it there is no backup.
 
+mod choice;
 pub mod drill;
 mod hook;
 mod open;
@@ -17,8 +18,10 @@ mod plan;
 mod report;
 mod request;
 pub mod restore;
+mod rows;
 mod run;
 mod source;
+mod store;
 
 pub use hook::run_hook;
 pub use open::Backup;
