@@ -84,7 +84,8 @@ async fn faults_row_security() {
     assert_eq!(report.rows, 10);
 }
 
-const WAITS: &str = "select count(*) > 0 from pg_locks where not granted";
+const WAITS: &str = "select count(*) > 0 from pg_locks where not granted \
+     and database = (select oid from pg_database where datname = current_database())";
 
 #[tokio::test]
 async fn faults_lock_timeout() {
