@@ -106,6 +106,10 @@ pub fn path_segment(name: &str) -> String {
     if out.len() > SEGMENT_MAX {
         let digest = hex(&Sha256::digest(name.as_bytes())[..8]);
         out.truncate(SEGMENT_MAX - digest.len() - 1);
+        // What is cut off may be the second half of an encoded byte.
+        if let Some(at) = out.rfind('%').filter(|at| at + 3 > out.len()) {
+            out.truncate(at);
+        }
         out.push('~');
         out.push_str(&digest);
     }

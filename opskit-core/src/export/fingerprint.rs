@@ -1,7 +1,8 @@
 //! Fingerprints: whether two tables hold the same rows, whatever their order and their databases.
 //!
 //! A row is hashed in canonical form: its frame (field count, then a length and the bytes per field)
-//! with each type OID inside a value replaced by the length and bytes of `schema.name`. The hash is
+//! with each type OID inside a value replaced by the length and bytes of `schema.name`, and with the flag
+//! of an array that says whether it has NULLs set only when it has. The hash is
 //! XXH3-128 with seed 0. The fingerprint of a table is the sum of its rows' hashes modulo 2^128: rows
 //! may come in any order and in any parts, and unlike with XOR a row that occurs twice counts twice.
 //!
@@ -198,15 +199,21 @@ fn list(element: &Node, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed
     let mut reader = Reader::new(bytes);
     let header = ArrayHeader::read(&mut reader)?;
     out.extend((header.dimensions().len() as i32).to_be_bytes());
-    out.extend(header.has_nulls.to_be_bytes());
+    // The flag may stay set after the last NULL is gone, and a server that takes the value in drops it.
+    let flag = out.len();
+    out.extend(0_i32.to_be_bytes());
     type_name(&element.id, header.element_oid, out)?;
     for (len, lower) in header.dimensions() {
         out.extend(len.to_be_bytes());
         out.extend(lower.to_be_bytes());
     }
+    let mut has_nulls = false;
     for _ in 0..header.elements()? {
-        field(Some(element), reader.field()?, out)?;
+        let bytes = reader.field()?;
+        has_nulls |= bytes.is_none();
+        field(Some(element), bytes, out)?;
     }
+    out[flag..flag + 4].copy_from_slice(&i32::from(has_nulls).to_be_bytes());
     reader.end()
 }
 

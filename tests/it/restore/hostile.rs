@@ -47,7 +47,8 @@ async fn nothing_is_gained_in_a_restore_by_a_superuser() {
     let mut author = wire(&source.url_for(&format!("{mark}_victim"))).await;
     let traps = format!("{} {}", spelled(TRY), spelled(TRAPS));
     author.execute(&traps).await.unwrap();
-    let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
+    let url = source.url_for(&format!("{mark}_victim"));
+    let stored = Stored::of(&source, &url, BackupRequest::new()).await;
     let request = RestoreRequest::default().with_on_error(OnError::KeepGoing);
     let report = restore(&stored, &target.url(), request).await;
     let report = report.unwrap_or_else(|e| panic!("{}", e.chain().join(": ")));

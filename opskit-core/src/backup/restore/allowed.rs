@@ -23,7 +23,10 @@ pub(super) fn check(object: &str, sql: &str) -> Result<()> {
     let bare = without_names(sql);
     let words: Vec<String> = bare.split_whitespace().map(str::to_uppercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if ALLOWED.iter().any(|start| words.starts_with(start)) || is_grant(&words) || is_owner(&words)
+    if ALLOWED.iter().any(|start| words.starts_with(start))
+        || is_grant(&words)
+        || is_owner(&words)
+        || is_row_security(&words)
     {
         return Ok(());
     }
@@ -51,6 +54,18 @@ fn is_owner(words: &[&str]) -> bool {
         && !matches!(kind, "ROLE" | "USER" | "GROUP" | "SYSTEM" | "DATABASE")
         && words.len() >= 4
         && words[words.len() - 3..words.len() - 1] == ["OWNER", "TO"]
+}
+
+/// `ALTER TABLE … ENABLE ROW LEVEL SECURITY`, and nothing else.
+fn is_row_security(words: &[&str]) -> bool {
+    words.starts_with(&["ALTER", "TABLE"])
+        && words.ends_with(&["ROW", "LEVEL", "SECURITY"])
+        && words[2..].iter().all(|word| {
+            matches!(
+                *word,
+                "ONLY" | "X" | "ENABLE" | "NO" | "FORCE" | "ROW" | "LEVEL" | "SECURITY"
+            )
+        })
 }
 
 /// The statement with every quoted name and literal replaced by `x`.
@@ -88,6 +103,8 @@ mod tests {
             "GRANT SELECT (\"a\"), UPDATE ON TABLE \"a\".\"b\" TO \"c\" WITH GRANT OPTION",
             "REVOKE ALL ON FUNCTION \"a\".\"b\"(integer) FROM PUBLIC",
             "ALTER TABLE \"a\".\"b\" OWNER TO \"c\"",
+            "ALTER TABLE \"a\".\"b\" ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE ONLY \"a\".\"b\" FORCE ROW LEVEL SECURITY",
             "ALTER FUNCTION \"a\".\"b\"(integer, text) OWNER TO \"c\"",
             "ALTER DEFAULT PRIVILEGES FOR ROLE \"a\" GRANT SELECT ON TABLES TO \"b\"",
         ] {
@@ -112,6 +129,7 @@ mod tests {
             "SELECT f()",
             "REFRESH MATERIALIZED VIEW \"a\".\"b\"",
             "ALTER TABLE \"a\" ADD CHECK (f())",
+            "ALTER TABLE \"a\" ADD CHECK (f()), ENABLE ROW LEVEL SECURITY",
             "",
         ] {
             assert!(check("x", sql).is_err(), "{sql}");

@@ -107,6 +107,35 @@ impl Login {
         Ok(())
     }
 
+    /// Lets it read every table, and every row of it.
+    pub(super) async fn read_all(&self, admin: &mut WireConnection, target: &Target) -> Result<()> {
+        let role = quote_ident(&self.role);
+        let mut statements = vec![format!("ALTER ROLE {role} INHERIT BYPASSRLS")];
+        if target.version >= 140_000 {
+            statements.push(format!("GRANT pg_read_all_data TO {role}"));
+        } else {
+            for schema in target
+                .schemas
+                .iter()
+                .filter(|name| !name.starts_with("pg_"))
+            {
+                let schema = quote_ident(schema);
+                statements.push(format!("GRANT USAGE ON SCHEMA {schema} TO {role}"));
+                statements.push(format!(
+                    "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}"
+                ));
+                statements.push(format!(
+                    "GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
+                ));
+            }
+        }
+        for sql in statements {
+            let done = admin.query_one(&sql).await;
+            done.map_err(|error| error.while_doing("cannot let the login that checks read"))?;
+        }
+        Ok(())
+    }
+
     /// Gives what it still owns to the target's role, and drops it.
     pub(super) async fn drop_role(&self, admin: &mut WireConnection) -> Result<()> {
         drop_role(admin, &self.role).await

@@ -34,3 +34,4 @@ pub use report::{Difference, Failure, Phase, RestoreReport};
 pub use request::{Carry, Existing, Missing, OnError, Part, RestoreRequest, Transactions, Trust};
 pub(super) use roles::roles_of;
 pub use run::Restore;
+pub(super) use sessions::read_with_care;

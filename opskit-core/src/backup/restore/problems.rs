@@ -120,7 +120,8 @@ fn roles(model: &Model, target: &Target, request: &RestoreRequest) -> Vec<String
     let said = model.access.owners.iter().map(|about| &about.is.role);
     let owners: BTreeSet<&String> = owners.chain(said).collect();
     let (mut missing, mut foreign) = (Vec::new(), Vec::new());
-    for owner in owners {
+    // The server's own roles are on every server, and whoever can name them as owners need not be asked.
+    for owner in owners.into_iter().filter(|owner| !owner.starts_with("pg_")) {
         match target.may_act_for(owner) {
             None => missing.push(format!("role \"{owner}\"")),
             Some(false) => foreign.push(format!("role \"{owner}\"")),

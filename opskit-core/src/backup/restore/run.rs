@@ -113,7 +113,8 @@ impl Restore {
         let done = Box::pin(work.all(&mut sessions)).await;
         sessions.end(ctx).await;
         done?;
-        let comparison = Box::pin(work.compare(&url)).await?;
+        Box::pin(work.compare_facts(&url)).await?;
+        let comparison = std::mem::take(&mut work.comparison);
         let mut warnings = plan.warnings;
         warnings.extend(comparison.warnings);
         let elapsed = ctx.clock().elapsed() - started;
@@ -150,6 +151,7 @@ struct Work<'a> {
     rows: Arc<Rows>,
     steps: Steps,
     phases: Vec<Phase>,
+    comparison: Comparison,
 }
 
 impl<'a> Work<'a> {
@@ -186,6 +188,7 @@ impl<'a> Work<'a> {
             rows: Arc::new(rows),
             steps,
             phases: Vec::new(),
+            comparison: Comparison::default(),
         }
     }
 
@@ -245,8 +248,15 @@ impl<'a> Work<'a> {
         let start = self.now();
         let sequences = self.sequences();
         self.own(admin, &sequences).await?;
+        self.phase("sequences", start);
+        let start = self.now();
+        self.compare_rows(&opener).await?;
+        self.phase("comparison of rows", start);
+        let start = self.now();
         let access = self.section(Section::Access);
-        self.steps.run(admin, &mut worker, &access).await?;
+        self.steps
+            .run(&mut sessions.admin, &mut worker, &access)
+            .await?;
         flush(&mut worker).await?;
         worker.close().await;
         self.phase("owners, privileges and comments", start);
@@ -316,6 +326,9 @@ impl<'a> Work<'a> {
             .await?;
         session.close().await;
         self.phase("everything", start);
+        let start = self.now();
+        self.compare_rows(sessions.opener()).await?;
+        self.phase("comparison of rows", start);
         Ok(())
     }
 
@@ -349,22 +362,23 @@ impl<'a> Work<'a> {
         self.prepared.sequences.iter().map(set_value).collect()
     }
 
-    async fn compare(&self, url: &DatabaseUrl) -> Result<Comparison> {
-        let mut comparison = Comparison::default();
-        if self.request.part != Part::Schema {
-            compare::rows(
-                self.ctx,
-                url,
-                &self.rows.tables,
-                self.request.jobs,
-                &mut comparison,
-            )
-            .await?;
+    /// Compares rows with no more rights than they were loaded with: to plan a query of a table, the server
+    /// runs functions of its constraints and indexes.
+    async fn compare_rows(&mut self, opener: &Opener) -> Result<()> {
+        if self.request.part == Part::Schema {
+            return Ok(());
         }
+        let (url, jobs) = (opener.url(), self.request.jobs);
+        let compared = compare::rows(self.ctx, url, &self.rows.tables, jobs, &mut self.comparison);
+        Box::pin(compared).await
+    }
+
+    /// Compares objects, which runs none of their code.
+    async fn compare_facts(&mut self, url: &DatabaseUrl) -> Result<()> {
         if let Some(facts) = &self.prepared.facts {
-            compare::facts(self.ctx, url, facts, &self.request, &mut comparison).await?;
+            compare::facts(self.ctx, url, facts, &self.request, &mut self.comparison).await?;
         }
-        Ok(comparison)
+        Ok(())
     }
 
     fn announce(&self) {

@@ -77,6 +77,22 @@ pub(super) fn only(
             kept.extend(needs);
         }
     }
+    let schemas: HashSet<&String> = model
+        .objects
+        .iter()
+        .filter(|object| kept.contains(&object.address))
+        .filter_map(|object| object.schema.as_ref())
+        .collect();
+    let is_schema = |object: &&Object| {
+        object.address.catalog == CatalogId::NAMESPACE && schemas.contains(&object.name)
+    };
+    kept.extend(
+        model
+            .objects
+            .iter()
+            .filter(is_schema)
+            .map(|object| object.address),
+    );
     let of: HashMap<Address, Address> = model
         .parts
         .iter()

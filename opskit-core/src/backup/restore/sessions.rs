@@ -30,6 +30,11 @@ pub(super) struct Opener {
 }
 
 impl Opener {
+    /// The database, for the role that it opens sessions of.
+    pub(super) fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
     pub(super) async fn open(&self) -> Result<WireConnection> {
         let connected =
             WireConnection::connect_resolved(&self.url, &self.resolved, self.ctx.cancel()).await;
@@ -135,4 +140,34 @@ async fn drop_login(owner: &Opener, login: &Login) -> Result<()> {
     login.drop_role(&mut connection).await?;
     connection.close().await;
     Ok(())
+}
+
+/// A session that may read everything and is no superuser's, for queries of tables whose constraints and
+/// indexes are somebody's code; and what to drop afterwards.
+pub(in crate::backup) async fn read_with_care<T>(
+    ctx: &OpContext,
+    url: &DatabaseUrl,
+    work: impl AsyncFnOnce(&mut WireConnection) -> Result<T>,
+) -> Result<T> {
+    let settings = RestoreSettings::default();
+    let mut admin = WireConnection::connect(url, ctx.cancel()).await?;
+    load::open(&mut admin, &settings).await?;
+    let target = Target::read(&mut admin).await?;
+    let kind = match target.is_superuser {
+        true => SessionKind::TemporaryLogin,
+        false => SessionKind::Own,
+    };
+    let mut sessions = Sessions::start(ctx, admin, url, &target, kind, settings).await?;
+    let done = async {
+        if let Some(login) = &sessions.login {
+            login.read_all(&mut sessions.admin, &target).await?;
+        }
+        let mut session = sessions.opener.open().await?;
+        let done = work(&mut session).await?;
+        session.close().await;
+        Ok(done)
+    };
+    let done = done.await;
+    sessions.end(ctx).await;
+    done
 }
