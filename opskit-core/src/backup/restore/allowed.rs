@@ -23,11 +23,11 @@ pub(super) fn check(object: &str, sql: &str) -> Result<()> {
     let bare = without_names(sql);
     let words: Vec<String> = bare.split_whitespace().map(str::to_uppercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if ALLOWED.iter().any(|start| words.starts_with(start))
+    let is_known = ALLOWED.iter().any(|start| words.starts_with(start))
         || is_grant(&words)
         || is_owner(&words)
-        || is_row_security(&words)
-    {
+        || is_row_security(&words);
+    if is_known && !hides_words(&bare) {
         return Ok(());
     }
     Err(Error::new(
@@ -37,6 +37,11 @@ pub(super) fn check(object: &str, sql: &str) -> Result<()> {
         ),
     )
     .with_hint("Restore as a role that is no superuser, or give --trust-backup."))
+}
+
+/// Whether there are comments or quotes by dollars: what they hide is not what the words say.
+fn hides_words(bare: &str) -> bool {
+    ["--", "/*", "$"].iter().any(|sign| bare.contains(sign))
 }
 
 /// Privileges on an object. Without ON it would be the membership in a role.
@@ -123,6 +128,8 @@ mod tests {
             "GRANT SET ON PARAMETER \"a\" TO \"b\"",
             "ALTER SYSTEM SET archive_command = 'x'",
             "ALTER DATABASE \"a\" OWNER TO \"b\"",
+            "ALTER FUNCTION \"a\".\"b\"() OWNER TO postgres --) OWNER TO \"c\"",
+            "ALTER FUNCTION \"a\".\"b\"() OWNER TO postgres /*) OWNER TO \"c\"",
             "ALTER DATABASE \"a\" SET session_preload_libraries = 'x'",
             "COPY \"a\" TO PROGRAM 'x'",
             "DO 'x'",

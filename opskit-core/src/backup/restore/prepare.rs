@@ -64,35 +64,18 @@ pub(super) async fn prepare(
     load::open(&mut admin, &RestoreSettings::default()).await?;
     let target = Target::read(&mut admin).await?;
     let graph = Graph::new(&stored.model.needs, &stored.model.parts);
-    let mut skipped: Vec<String> = Vec::new();
-    if !request.only.is_empty() {
-        skipped.extend(cut(&mut admin, &mut stored, &graph, request).await?);
-    }
-    if request.missing == Missing::Skip {
-        skipped.extend(lacking::leave_out(
-            &mut stored.model,
-            &mut stored.contents,
-            &graph,
-            &target,
-        ));
-    }
+    let mut skipped = leave_out(&mut admin, &mut stored, (&graph, &target), request).await?;
     let script = Script::of(&stored.model, &DdlOptions::new(target.version))?;
     let refused = script.refused.iter();
     skipped.extend(refused.map(|refusal| format!("{}: {}", refusal.object, refusal.reason)));
     let existing_schemas = schemas(&stored.model, &target);
-    let drops = match request.existing {
-        Existing::Drop if request.part != Part::Data => {
-            target::drops(&mut admin, &existing_schemas).await?
-        }
-        _ => Vec::new(),
-    };
-    let brackets = match request.part {
-        Part::Data => {
-            let names = stored.contents.tables.iter().map(|table| &table.name);
-            target::brackets(&mut admin, names).await?
-        }
-        _ => Vec::new(),
-    };
+    let (mut drops, mut brackets) = (Vec::new(), Vec::new());
+    if request.part == Part::Data {
+        let names = stored.contents.tables.iter().map(|table| &table.name);
+        brackets = target::brackets(&mut admin, names).await?;
+    } else if request.existing == Existing::Drop {
+        drops = target::drops(&mut admin, &existing_schemas).await?;
+    }
     let statements = wanted(script, &stored.model, &target, request);
     let kind = match (request.trust, target.is_superuser) {
         (Trust::Nobody, true) => SessionKind::TemporaryLogin,
@@ -103,10 +86,8 @@ pub(super) async fn prepare(
     plan.warnings = problems::warnings(&stored.contents, &target);
     count(&mut plan, &statements);
     plan.drops = drops.iter().map(|(object, _)| object.clone()).collect();
-    plan.suspends = brackets
-        .iter()
-        .map(|bracket| bracket.object.clone())
-        .collect();
+    let suspended = brackets.iter().map(|bracket| bracket.object.clone());
+    plan.suspends = suspended.collect();
     plan.skipped = skipped;
     if request.part == Part::Schema {
         plan.tables.clear();
@@ -128,6 +109,24 @@ pub(super) async fn prepare(
         brackets,
     };
     Ok((admin, target, prepared, plan))
+}
+
+/// Leaves out what was not asked for, and what the target lacks the means for. Gives what is left out.
+async fn leave_out(
+    admin: &mut WireConnection,
+    stored: &mut Stored,
+    (graph, target): (&Graph, &Target),
+    request: &RestoreRequest,
+) -> Result<Vec<String>> {
+    let mut skipped = Vec::new();
+    if !request.only.is_empty() {
+        skipped.extend(cut(admin, stored, graph, request).await?);
+    }
+    if request.missing == Missing::Skip {
+        let (model, contents) = (&mut stored.model, &mut stored.contents);
+        skipped.extend(lacking::leave_out(model, contents, graph, target));
+    }
+    Ok(skipped)
 }
 
 /// Reads what the backup says, on a thread that may block.

@@ -220,29 +220,14 @@ impl<'a> Work<'a> {
         worker = match self.request.part {
             Part::Schema => worker,
             Part::Everything => self.rows_over(&opener, &owner, worker).await?,
-            Part::Data => {
-                let tables = self.rows.tables.iter().map(|table| &table.name);
-                if let Some(login) = &sessions.login {
-                    login.load_into(admin, tables).await?;
-                }
-                let brackets = std::mem::take(&mut self.prepared.brackets);
-                self.own(admin, &sides(&brackets, |bracket| &bracket.before))
-                    .await?;
-                let loaded = self.rows_over(&opener, &owner, worker).await;
-                // What was there is put back whatever became of the rows.
-                let back = self
-                    .own(admin, &sides(&brackets, |bracket| &bracket.after))
-                    .await;
-                let worker = loaded?;
-                back?;
-                worker
-            }
+            Part::Data => self.rows_into(sessions, worker).await?,
         };
         self.phase("rows", start);
         let start = self.now();
         let post = self.section(Section::PostData);
         let graph = std::mem::take(&mut self.prepared.graph);
         let jobs = self.request.jobs;
+        let admin = &mut sessions.admin;
         schedule::run(&mut self.steps, admin, &opener, (&graph, &post), jobs).await?;
         self.phase("indexes, constraints and the rest", start);
         let start = self.now();
@@ -261,6 +246,30 @@ impl<'a> Work<'a> {
         worker.close().await;
         self.phase("owners, privileges and comments", start);
         Ok(())
+    }
+
+    /// Loads all rows into tables that are there.
+    async fn rows_into(
+        &mut self,
+        sessions: &mut Sessions,
+        worker: WireConnection,
+    ) -> Result<WireConnection> {
+        let (opener, owner) = (sessions.opener().clone(), sessions.owner());
+        let admin = &mut sessions.admin;
+        let tables = self.rows.tables.iter().map(|table| &table.name);
+        if let Some(login) = &sessions.login {
+            login.load_into(admin, tables).await?;
+        }
+        let brackets = std::mem::take(&mut self.prepared.brackets);
+        let before = sides(&brackets, |bracket| &bracket.before);
+        self.own(admin, &before).await?;
+        let loaded = self.rows_over(&opener, &owner, worker).await;
+        // What was there is put back whatever became of the rows.
+        let after = sides(&brackets, |bracket| &bracket.after);
+        let back = self.own(admin, &after).await;
+        let worker = loaded?;
+        back?;
+        Ok(worker)
     }
 
     /// Loads all rows; `worker` loads what is not the user's tables.

@@ -122,7 +122,10 @@ impl Steps {
         if whose == Who::Admin && self.login.is_some() {
             allowed::check(&statement.object, &statement.sql)?;
         }
-        session.query_one(&statement.sql).await?;
+        match &statement.as_role {
+            None => drop(session.query_one(&statement.sql).await?),
+            Some(role) => as_role(session, role, &statement.sql).await?,
+        }
         self.done += 1;
         if let Some(sql) = self.handover(statement) {
             session.query_one(&sql).await?;
@@ -162,6 +165,18 @@ impl Steps {
         self.failures.push(Failure::new(object, &told));
         Ok(())
     }
+}
+
+/// Runs a statement with the rights of another role.
+async fn as_role(session: &mut WireConnection, role: &str, sql: &str) -> Result<()> {
+    session
+        .query_one(&format!("SET ROLE {}", quote_ident(role)))
+        .await?;
+    let done = session.query_one(sql).await;
+    // Where the statement failed within a transaction, the roll-back gives the role back.
+    let back = session.query_one("RESET ROLE").await;
+    done?;
+    back.map(drop)
 }
 
 /// The quoted name that a text starts with.
