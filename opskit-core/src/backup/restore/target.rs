@@ -119,7 +119,7 @@ pub(super) async fn drops(
          where d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and d.deptype = 'n' \
            and d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass \
            and i.type not in ('composite type', 'default acl', 'publication namespace') \
-           and not exists (select from pg_catalog.pg_depend e where e.classid = d.classid and e.objid = d.objid and e.deptype = 'e') \
+           and not exists (select from pg_catalog.pg_depend e where e.classid = d.classid and e.objid = d.objid and e.objsubid = 0 and e.deptype in ('e', 'i')) \
          order by 1, 2",
         names.join(", ")
     );
