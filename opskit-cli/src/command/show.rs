@@ -5,7 +5,7 @@ use crate::args::ShowArgs;
 use crate::exit::Stop;
 use crate::summary::{aligned, excluded};
 use crate::units;
-use opskit_core::repository::{Contents, Manifest, Repository};
+use opskit_core::repository::{Contents, Manifest, Repository, TableEntry};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -32,19 +32,7 @@ pub(crate) fn run(args: &ShowArgs, app: &App) -> Result<(), Stop> {
 }
 
 fn text(manifest: &Manifest, contents: &Contents) -> String {
-    let rows: Vec<Vec<String>> = contents
-        .tables
-        .iter()
-        .map(|table| {
-            vec![
-                table.name.to_string(),
-                units::counted(table.rows, "row"),
-                units::counted(table.parts.len() as u64, "part"),
-                table.fingerprint.to_string(),
-            ]
-        })
-        .collect();
-    let mut out = aligned(&rows);
+    let mut out = tables(contents);
     excluded(&mut out, &contents.excluded);
     for loss in &contents.accepted_losses {
         let _ = writeln!(out, "not in it, as accepted: {loss}");
@@ -93,4 +81,18 @@ fn text(manifest: &Manifest, contents: &Contents) -> String {
         units::size(manifest.stored_bytes()),
     );
     out
+}
+
+/// A line per table.
+fn tables(contents: &Contents) -> String {
+    let row = |table: &TableEntry| {
+        vec![
+            table.name.to_string(),
+            units::counted(table.rows, "row"),
+            units::counted(table.parts.len() as u64, "part"),
+            table.fingerprint.to_string(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = contents.tables.iter().map(row).collect();
+    aligned(&rows)
 }

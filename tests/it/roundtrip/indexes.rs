@@ -23,7 +23,7 @@ async fn indexes_of_every_kind() {
          drop materialized view m",
     )
     .await;
-    if server_version(&database().await).await >= 150_000 {
+    if database().await.version().await >= 150_000 {
         assert_round_trip(
             "create table t (a int, b int, unique nulls not distinct (a)); create unique index on t (b) nulls not distinct",
         )
@@ -62,7 +62,7 @@ async fn partitioned_indexes() {
 
 #[tokio::test]
 async fn extended_statistics() {
-    let version = server_version(&database().await).await;
+    let version = database().await.version().await;
     assert_round_trip(
         "create schema s; create table t (a int, b int, c text);
          create statistics \"All Kinds\" on a, b from t; create statistics s.dep (dependencies) on a, c from t;

@@ -85,7 +85,7 @@ async fn partitions_with_identity_and_generated_columns() {
         "create table g (a int, b int generated always as (a + 1) stored) partition by list (a); create table g1 partition of g for values in (1)",
     )
     .await;
-    if server_version(&database().await).await >= 170_000 {
+    if database().await.version().await >= 170_000 {
         assert_round_trip(
             "create table i (a int generated always as identity, b int) partition by list (b);
              create table i1 partition of i for values in (1);

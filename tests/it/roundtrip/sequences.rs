@@ -14,7 +14,7 @@ async fn sequences_with_every_option() {
          create table \"T 2\" (\"B c\" serial);",
     )
     .await;
-    if server_version(&database().await).await >= 150_000 {
+    if database().await.version().await >= 150_000 {
         assert_round_trip("create unlogged sequence fast; create unlogged table t (a serial); alter sequence t_a_seq set logged").await;
     }
 }

@@ -61,7 +61,7 @@ async fn columns_of_every_kind() {
 
 #[tokio::test]
 async fn columns_of_newer_versions() {
-    let version = server_version(&database().await).await;
+    let version = database().await.version().await;
     if version >= 140_000 {
         assert_round_trip(
             "create table t (a text, b text compression pglz);
@@ -96,7 +96,7 @@ async fn identity_columns() {
 
 #[tokio::test]
 async fn identity_sequences_logged_otherwise_than_their_table() {
-    if server_version(&database().await).await >= 150_000 {
+    if database().await.version().await >= 150_000 {
         assert_round_trip(
             "create unlogged table u (a int generated always as identity); alter sequence u_a_seq set logged;
              create table t (a int generated always as identity); alter sequence t_a_seq set unlogged",
