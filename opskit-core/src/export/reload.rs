@@ -8,6 +8,7 @@ use crate::pgtype::{ColumnType, Form, Node, RowType};
 use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use std::sync::Arc;
 
 /// How much of a stored stream is decoded at once.
 const BATCH_BYTES: usize = 4 << 20;
@@ -183,7 +184,7 @@ impl Reloader {
                 .collect(),
         };
         let columns = columns.ok_or_else(damaged)?;
-        let batch = RecordBatch::try_new(self.schema.clone(), columns)
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .map_err(|source| damaged().with_source(source))?;
         let exact = rows.exact.into_iter().filter_map(|value| {
             let place = self.places.get(usize::from(value.column)).copied();

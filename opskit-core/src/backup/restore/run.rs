@@ -220,24 +220,9 @@ impl<'a> Work<'a> {
         worker = match self.request.part {
             Part::Schema => worker,
             Part::Everything => self.rows_over(&opener, &owner, worker).await?,
-            Part::Data => {
-                let tables = self.rows.tables.iter().map(|table| &table.name);
-                if let Some(login) = &sessions.login {
-                    login.load_into(admin, tables).await?;
-                }
-                let brackets = std::mem::take(&mut self.prepared.brackets);
-                self.own(admin, &sides(&brackets, |bracket| &bracket.before))
-                    .await?;
-                let loaded = self.rows_over(&opener, &owner, worker).await;
-                // What was there is put back whatever became of the rows.
-                let back = self
-                    .own(admin, &sides(&brackets, |bracket| &bracket.after))
-                    .await;
-                let worker = loaded?;
-                back?;
-                worker
-            }
+            Part::Data => self.rows_between(sessions, worker).await?,
         };
+        let admin = &mut sessions.admin;
         self.phase("rows", start);
         let start = self.now();
         let post = self.section(Section::PostData);
@@ -261,6 +246,30 @@ impl<'a> Work<'a> {
         worker.close().await;
         self.phase("owners, privileges and comments", start);
         Ok(())
+    }
+
+    /// Loads all rows into tables that exist; foreign keys and triggers are away meanwhile.
+    async fn rows_between(
+        &mut self,
+        sessions: &mut Sessions,
+        worker: WireConnection,
+    ) -> Result<WireConnection> {
+        let (opener, owner) = (sessions.opener().clone(), sessions.owner());
+        let admin = &mut sessions.admin;
+        let rows = Arc::clone(&self.rows);
+        if let Some(login) = &sessions.login {
+            let tables = rows.tables.iter().map(|table| &table.name);
+            login.load_into(admin, tables).await?;
+        }
+        let brackets = std::mem::take(&mut self.prepared.brackets);
+        let before = sides(&brackets, |bracket| &bracket.before);
+        self.own(admin, &before).await?;
+        let loaded = self.rows_over(&opener, &owner, worker).await;
+        // What was there is put back whatever became of the rows.
+        let after = sides(&brackets, |bracket| &bracket.after);
+        let back = self.own(admin, &after).await;
+        let worker = loaded?;
+        back.map(|()| worker)
     }
 
     /// Loads all rows; `worker` loads what is not the user's tables.

@@ -233,6 +233,7 @@ mod tests {
             object: String::new(),
             section: Section::PostData,
             action: Action::Create,
+            as_role: None,
             sql: sql.to_owned(),
         }
     }

@@ -23,42 +23,39 @@ pub(super) fn only(
     tables: &[QualifiedName],
     data: &HashSet<QualifiedName>,
 ) -> (Model, Vec<String>) {
-    let objects: HashMap<Address, &Object> = model
-        .objects
-        .iter()
-        .map(|object| (object.address, object))
-        .collect();
-    let holds_rows = |address: Address| {
-        address.catalog == CatalogId::CLASS
-            && objects
-                .get(&address)
-                .is_some_and(|object| name_of(object).is_some_and(|name| data.contains(&name)))
+    let tables_of = |names: &dyn Fn(&QualifiedName) -> bool| -> HashSet<Address> {
+        let classes = model.objects.iter().filter(|object| {
+            object.address.catalog == CatalogId::CLASS
+                && name_of(object).is_some_and(|name| names(&name))
+        });
+        classes.map(|object| object.address).collect()
     };
-    let mut roots: HashSet<Address> = model
-        .objects
-        .iter()
-        .filter(|object| object.address.catalog == CatalogId::CLASS)
-        .filter(|object| name_of(object).is_some_and(|name| tables.contains(&name)))
-        .map(|object| object.address)
-        .collect();
+    let with_rows = tables_of(&|name| data.contains(name));
+    let mut roots = tables_of(&|name| tables.contains(name));
     // The partitions of a table that was asked for hold its rows.
     let mut open: Vec<Address> = roots.iter().copied().collect();
     while let Some(next) = open.pop() {
-        let children = graph
-            .needed_by(next)
-            .iter()
-            .copied()
-            .filter(|child| holds_rows(*child));
+        let children = graph.needed_by(next).iter().copied();
+        let children = children.filter(|child| with_rows.contains(child));
         open.extend(children.filter(|child| roots.insert(*child)));
     }
     let mut kept = graph.closure(roots.iter().copied());
+    let left = add_pieces(model, graph, (&roots, &with_rows), &mut kept);
+    add_schemas(model, &mut kept);
+    (cut(model, &kept), left)
+}
+
+/// Adds what belongs to the tables, and names what does not come along.
+fn add_pieces(
+    model: &Model,
+    graph: &Graph,
+    (roots, with_rows): (&HashSet<Address>, &HashSet<Address>),
+    kept: &mut HashSet<Address>,
+) -> Vec<String> {
     let mut left = Vec::new();
     for object in &model.objects {
         let address = object.address;
-        let belongs = graph
-            .needs(address)
-            .iter()
-            .any(|on| kept.contains(on) && roots.contains(on));
+        let belongs = graph.needs(address).iter().any(|on| roots.contains(on));
         let is_piece = PIECES.contains(&address.catalog) || is_index(object);
         if !belongs || !is_piece || kept.contains(&address) {
             continue;
@@ -67,7 +64,7 @@ pub(super) fn only(
         // Another table is not what was asked for: a foreign key to it stays behind.
         if needs
             .iter()
-            .any(|need| holds_rows(*need) && !kept.contains(need))
+            .any(|need| with_rows.contains(need) && !kept.contains(need))
         {
             left.push(format!(
                 "{}: it needs a table that is not restored",
@@ -77,52 +74,47 @@ pub(super) fn only(
             kept.extend(needs);
         }
     }
-    let schemas: HashSet<&String> = model
-        .objects
-        .iter()
+    left
+}
+
+/// Adds the schemas that the objects live in.
+fn add_schemas(model: &Model, kept: &mut HashSet<Address>) {
+    let objects = model.objects.iter();
+    let lived_in: HashSet<&String> = objects
         .filter(|object| kept.contains(&object.address))
         .filter_map(|object| object.schema.as_ref())
         .collect();
-    let is_schema = |object: &&Object| {
-        object.address.catalog == CatalogId::NAMESPACE && schemas.contains(&object.name)
-    };
-    kept.extend(
-        model
-            .objects
-            .iter()
-            .filter(is_schema)
-            .map(|object| object.address),
-    );
+    let schemas = model.objects.iter().filter(|object| {
+        object.address.catalog == CatalogId::NAMESPACE && lived_in.contains(&object.name)
+    });
+    kept.extend(schemas.map(|object| object.address));
+}
+
+/// The model of the objects that are kept.
+fn cut(model: &Model, kept: &HashSet<Address>) -> Model {
     let of: HashMap<Address, Address> = model
         .parts
         .iter()
         .map(|part| (part.part, part.of))
         .collect();
     let holds = |address: Address| kept.contains(of.get(&address).unwrap_or(&address));
-    let model = Model {
+    let objects = model
+        .objects
+        .iter()
+        .filter(|object| kept.contains(&object.address));
+    let needs = model
+        .needs
+        .iter()
+        .filter(|need| holds(need.object) && holds(need.on));
+    let parts = model.parts.iter().filter(|part| kept.contains(&part.of));
+    Model {
         version: model.version,
         server_version: model.server_version,
-        objects: model
-            .objects
-            .iter()
-            .filter(|object| kept.contains(&object.address))
-            .cloned()
-            .collect(),
-        needs: model
-            .needs
-            .iter()
-            .filter(|need| holds(need.object) && holds(need.on))
-            .copied()
-            .collect(),
-        access: said(&model.access, &kept),
-        parts: model
-            .parts
-            .iter()
-            .filter(|part| kept.contains(&part.of))
-            .copied()
-            .collect(),
-    };
-    (model, left)
+        objects: objects.cloned().collect(),
+        needs: needs.copied().collect(),
+        access: said(&model.access, kept),
+        parts: parts.copied().collect(),
+    }
 }
 
 /// What is said about the objects that are kept.

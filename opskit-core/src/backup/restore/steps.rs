@@ -122,7 +122,10 @@ impl Steps {
         if whose == Who::Admin && self.login.is_some() {
             allowed::check(&statement.object, &statement.sql)?;
         }
-        session.query_one(&statement.sql).await?;
+        match &statement.as_role {
+            Some(role) => as_role(session, role, &statement.sql).await?,
+            None => drop(session.query_one(&statement.sql).await?),
+        }
         self.done += 1;
         if let Some(sql) = self.handover(statement) {
             session.query_one(&sql).await?;
@@ -162,6 +165,17 @@ impl Steps {
         self.failures.push(Failure::new(object, &told));
         Ok(())
     }
+}
+
+/// Runs a statement for another role: a grant whose grantor is not the owner.
+async fn as_role(session: &mut WireConnection, role: &str, sql: &str) -> Result<()> {
+    let set = format!("SET ROLE {}", quote_ident(role));
+    session.query_one(&set).await?;
+    let done = session.query_one(sql).await;
+    // In a transaction that failed, its end takes the role back.
+    let reset = session.query_one("RESET ROLE").await;
+    done?;
+    reset.map(drop)
 }
 
 /// The quoted name that a text starts with.

@@ -77,12 +77,11 @@ pub async fn load_part(
     job: &PartJob,
     rows: PartRows,
 ) -> Result<WireConnection> {
-    let freeze = job.transaction == Transaction::Truncating;
-    let statements = table.statements(&job.map, freeze);
+    let statements = table.statements(&job.map, job.transaction);
     if job.transaction != Transaction::Callers {
         connection.execute("BEGIN").await?;
     }
-    if freeze {
+    if job.transaction == Transaction::Truncating {
         let sql = format!("TRUNCATE TABLE ONLY {}", table.name().to_sql());
         connection.query_one(&sql).await?;
     }

@@ -1,5 +1,6 @@
 //! The tables that rows are loaded into.
 
+use super::part::Transaction;
 use super::staging;
 use crate::catalog::{columns_from, columns_sql, types_from, types_sql};
 use crate::error::{Error, ErrorKind, Result};
@@ -83,7 +84,7 @@ impl LoadTable {
     }
 
     /// The statements that load rows whose columns are `map`'s.
-    pub(super) fn statements(&self, map: &ColumnMap, freeze: bool) -> LoadStatements {
+    pub(super) fn statements(&self, map: &ColumnMap, transaction: Transaction) -> LoadStatements {
         if map.has_text() {
             return LoadStatements {
                 before: Some(staging::create(self, map)),
@@ -91,7 +92,10 @@ impl LoadTable {
                 after: Some(staging::insert(self, map)),
             };
         }
-        let freeze = if freeze { ", FREEZE" } else { "" };
+        let freeze = match transaction {
+            Transaction::Truncating => ", FREEZE",
+            _ => "",
+        };
         LoadStatements {
             before: None,
             copy: format!(
