@@ -77,15 +77,6 @@ pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
     }
 }
 
-/// The server's version, as a number.
-pub(crate) async fn server_version(db: &TestDb) -> u32 {
-    db.psql("show server_version_num")
-        .await
-        .trim()
-        .parse()
-        .unwrap()
-}
-
 fn pretty_assert(wanted: &str, found: &str) {
     if wanted == found {
         return;

@@ -51,6 +51,7 @@ struct Stored {
     facts: Option<Facts>,
 }
 
+/// Reads, looks, and plans.
 pub(super) async fn prepare(
     ctx: &OpContext,
     backup: BackupReader,
@@ -64,42 +65,47 @@ pub(super) async fn prepare(
     load::open(&mut admin, &RestoreSettings::default()).await?;
     let target = Target::read(&mut admin).await?;
     let graph = Graph::new(&stored.model.needs, &stored.model.parts);
-    let mut skipped = leave_out(&mut admin, &mut stored, (&graph, &target), request).await?;
+    let mut skipped = cut(&mut admin, &mut stored, &graph, request).await?;
+    if request.missing == Missing::Skip {
+        let Stored {
+            model, contents, ..
+        } = &mut stored;
+        skipped.extend(lacking::leave_out(model, contents, &graph, &target));
+    }
     let script = Script::of(&stored.model, &DdlOptions::new(target.version))?;
     let refused = script.refused.iter();
     skipped.extend(refused.map(|refusal| format!("{}: {}", refusal.object, refusal.reason)));
     let existing_schemas = schemas(&stored.model, &target);
-    let (mut drops, mut brackets) = (Vec::new(), Vec::new());
-    if request.part == Part::Data {
-        let names = stored.contents.tables.iter().map(|table| &table.name);
-        brackets = target::brackets(&mut admin, names).await?;
-    } else if request.existing == Existing::Drop {
-        drops = target::drops(&mut admin, &existing_schemas).await?;
-    }
-    let statements = wanted(script, &stored.model, &target, request);
-    let kind = match (request.trust, target.is_superuser) {
-        (Trust::Nobody, true) => SessionKind::TemporaryLogin,
-        _ => SessionKind::Own,
+    let drops = match (request.part, request.existing) {
+        (Part::Everything | Part::Schema, Existing::Drop) => {
+            target::drops(&mut admin, &existing_schemas).await?
+        }
+        _ => Vec::new(),
     };
+    let names = stored.contents.tables.iter().map(|table| &table.name);
+    let brackets = match request.part {
+        Part::Data => target::brackets(&mut admin, names).await?,
+        _ => Vec::new(),
+    };
+    let statements = wanted(script, &stored.model, &target, request);
+    let kind = session_kind(request, &target);
+    if request.part == Part::Schema {
+        stored.contents.tables.clear();
+    }
     let mut plan = outline(&reader, &stored, &target, kind);
     plan.problems = problems::of(&stored.contents, &stored.model, &target, request, kind);
     plan.warnings = problems::warnings(&stored.contents, &target);
     count(&mut plan, &statements);
     plan.drops = drops.iter().map(|(object, _)| object.clone()).collect();
-    let suspended = brackets.iter().map(|bracket| bracket.object.clone());
-    plan.suspends = suspended.collect();
+    plan.suspends = brackets
+        .iter()
+        .map(|bracket| bracket.object.clone())
+        .collect();
     plan.skipped = skipped;
-    if request.part == Part::Schema {
-        plan.tables.clear();
-        plan.bytes = 0;
-    }
     let prepared = Prepared {
         reader,
         format: stored.contents.format,
-        tables: match request.part {
-            Part::Schema => Vec::new(),
-            _ => stored.contents.tables,
-        },
+        tables: stored.contents.tables,
         sequences: stored.contents.sequences,
         statements,
         graph,
@@ -111,22 +117,12 @@ pub(super) async fn prepare(
     Ok((admin, target, prepared, plan))
 }
 
-/// Leaves out what was not asked for, and what the target lacks the means for. Gives what is left out.
-async fn leave_out(
-    admin: &mut WireConnection,
-    stored: &mut Stored,
-    (graph, target): (&Graph, &Target),
-    request: &RestoreRequest,
-) -> Result<Vec<String>> {
-    let mut skipped = Vec::new();
-    if !request.only.is_empty() {
-        skipped.extend(cut(admin, stored, graph, request).await?);
+/// Who runs what may run code of the backup.
+fn session_kind(request: &RestoreRequest, target: &Target) -> SessionKind {
+    match (request.trust, target.is_superuser) {
+        (Trust::Nobody, true) => SessionKind::TemporaryLogin,
+        _ => SessionKind::Own,
     }
-    if request.missing == Missing::Skip {
-        let (model, contents) = (&mut stored.model, &mut stored.contents);
-        skipped.extend(lacking::leave_out(model, contents, graph, target));
-    }
-    Ok(skipped)
 }
 
 /// Reads what the backup says, on a thread that may block.
@@ -167,6 +163,9 @@ async fn cut(
     graph: &Graph,
     request: &RestoreRequest,
 ) -> Result<Vec<String>> {
+    if request.only.is_empty() {
+        return Ok(Vec::new());
+    }
     let tables = stored
         .model
         .objects

@@ -220,14 +220,14 @@ impl<'a> Work<'a> {
         worker = match self.request.part {
             Part::Schema => worker,
             Part::Everything => self.rows_over(&opener, &owner, worker).await?,
-            Part::Data => self.rows_into(sessions, worker).await?,
+            Part::Data => self.rows_between(sessions, worker).await?,
         };
+        let admin = &mut sessions.admin;
         self.phase("rows", start);
         let start = self.now();
         let post = self.section(Section::PostData);
         let graph = std::mem::take(&mut self.prepared.graph);
         let jobs = self.request.jobs;
-        let admin = &mut sessions.admin;
         schedule::run(&mut self.steps, admin, &opener, (&graph, &post), jobs).await?;
         self.phase("indexes, constraints and the rest", start);
         let start = self.now();
@@ -248,16 +248,17 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Loads all rows into tables that are there.
-    async fn rows_into(
+    /// Loads all rows into tables that exist; foreign keys and triggers are away meanwhile.
+    async fn rows_between(
         &mut self,
         sessions: &mut Sessions,
         worker: WireConnection,
     ) -> Result<WireConnection> {
         let (opener, owner) = (sessions.opener().clone(), sessions.owner());
         let admin = &mut sessions.admin;
-        let tables = self.rows.tables.iter().map(|table| &table.name);
+        let rows = Arc::clone(&self.rows);
         if let Some(login) = &sessions.login {
+            let tables = rows.tables.iter().map(|table| &table.name);
             login.load_into(admin, tables).await?;
         }
         let brackets = std::mem::take(&mut self.prepared.brackets);
@@ -268,8 +269,7 @@ impl<'a> Work<'a> {
         let after = sides(&brackets, |bracket| &bracket.after);
         let back = self.own(admin, &after).await;
         let worker = loaded?;
-        back?;
-        Ok(worker)
+        back.map(|()| worker)
     }
 
     /// Loads all rows; `worker` loads what is not the user's tables.

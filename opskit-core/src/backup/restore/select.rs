@@ -23,114 +23,98 @@ pub(super) fn only(
     tables: &[QualifiedName],
     data: &HashSet<QualifiedName>,
 ) -> (Model, Vec<String>) {
-    let with_rows = |object: &&Object| {
-        is_relation(object) && name_of(object).is_some_and(|name| data.contains(&name))
+    let tables_of = |names: &dyn Fn(&QualifiedName) -> bool| -> HashSet<Address> {
+        let classes = model.objects.iter().filter(|object| {
+            object.address.catalog == CatalogId::CLASS
+                && name_of(object).is_some_and(|name| names(&name))
+        });
+        classes.map(|object| object.address).collect()
     };
-    let with_rows = model.objects.iter().filter(with_rows);
-    let selector = Selector {
-        model,
-        graph,
-        with_rows: with_rows.map(|object| object.address).collect(),
-    };
-    let roots = selector.roots(tables);
+    let with_rows = tables_of(&|name| data.contains(name));
+    let mut roots = tables_of(&|name| tables.contains(name));
+    // The partitions of a table that was asked for hold its rows.
+    let mut open: Vec<Address> = roots.iter().copied().collect();
+    while let Some(next) = open.pop() {
+        let children = graph.needed_by(next).iter().copied();
+        let children = children.filter(|child| with_rows.contains(child));
+        open.extend(children.filter(|child| roots.insert(*child)));
+    }
     let mut kept = graph.closure(roots.iter().copied());
-    let left = selector.add_pieces(&roots, &mut kept);
-    selector.add_schemas(&mut kept);
+    let left = add_pieces(model, graph, (&roots, &with_rows), &mut kept);
+    add_schemas(model, &mut kept);
     (cut(model, &kept), left)
 }
 
-/// What is known while objects are selected.
-struct Selector<'a> {
-    model: &'a Model,
-    graph: &'a Graph,
-    /// The tables whose rows the backup holds.
-    with_rows: HashSet<Address>,
+/// Adds what belongs to the tables, and names what does not come along.
+fn add_pieces(
+    model: &Model,
+    graph: &Graph,
+    (roots, with_rows): (&HashSet<Address>, &HashSet<Address>),
+    kept: &mut HashSet<Address>,
+) -> Vec<String> {
+    let mut left = Vec::new();
+    for object in &model.objects {
+        let address = object.address;
+        let belongs = graph.needs(address).iter().any(|on| roots.contains(on));
+        let is_piece = PIECES.contains(&address.catalog) || is_index(object);
+        if !belongs || !is_piece || kept.contains(&address) {
+            continue;
+        }
+        let needs = graph.closure([address]);
+        // Another table is not what was asked for: a foreign key to it stays behind.
+        if needs
+            .iter()
+            .any(|need| with_rows.contains(need) && !kept.contains(need))
+        {
+            left.push(format!(
+                "{}: it needs a table that is not restored",
+                object.describe()
+            ));
+        } else {
+            kept.extend(needs);
+        }
+    }
+    left
 }
 
-impl Selector<'_> {
-    /// The tables that were asked for, and their partitions, which hold their rows.
-    fn roots(&self, tables: &[QualifiedName]) -> HashSet<Address> {
-        let asked = |object: &&Object| {
-            is_relation(object) && name_of(object).is_some_and(|name| tables.contains(&name))
-        };
-        let asked = self.model.objects.iter().filter(asked);
-        let mut roots: HashSet<Address> = asked.map(|object| object.address).collect();
-        let mut open: Vec<Address> = roots.iter().copied().collect();
-        while let Some(next) = open.pop() {
-            let children = self.graph.needed_by(next).iter().copied();
-            let children = children.filter(|child| self.with_rows.contains(child));
-            open.extend(children.filter(|child| roots.insert(*child)));
-        }
-        roots
-    }
-
-    /// Adds what belongs to the tables: constraints, indexes, triggers. Gives what is left out.
-    fn add_pieces(&self, roots: &HashSet<Address>, kept: &mut HashSet<Address>) -> Vec<String> {
-        let mut left = Vec::new();
-        for object in &self.model.objects {
-            let address = object.address;
-            let mut needed = self.graph.needs(address).iter();
-            let belongs = needed.any(|on| kept.contains(on) && roots.contains(on));
-            let is_piece = PIECES.contains(&address.catalog) || is_index(object);
-            if !belongs || !is_piece || kept.contains(&address) {
-                continue;
-            }
-            let needs = self.graph.closure([address]);
-            let is_other = |need: &Address| self.with_rows.contains(need) && !kept.contains(need);
-            // Another table is not what was asked for: a foreign key to it stays behind.
-            if needs.iter().any(is_other) {
-                let object = object.describe();
-                left.push(format!("{object}: it needs a table that is not restored"));
-            } else {
-                kept.extend(needs);
-            }
-        }
-        left
-    }
-
-    /// Adds the schemas of everything that is kept.
-    fn add_schemas(&self, kept: &mut HashSet<Address>) {
-        let objects = || self.model.objects.iter();
-        let schemas: HashSet<&String> = objects()
-            .filter(|object| kept.contains(&object.address))
-            .filter_map(|object| object.schema.as_ref())
-            .collect();
-        let is_schema = |object: &&Object| {
-            object.address.catalog == CatalogId::NAMESPACE && schemas.contains(&object.name)
-        };
-        kept.extend(objects().filter(is_schema).map(|object| object.address));
-    }
+/// Adds the schemas that the objects live in.
+fn add_schemas(model: &Model, kept: &mut HashSet<Address>) {
+    let objects = model.objects.iter();
+    let lived_in: HashSet<&String> = objects
+        .filter(|object| kept.contains(&object.address))
+        .filter_map(|object| object.schema.as_ref())
+        .collect();
+    let schemas = model.objects.iter().filter(|object| {
+        object.address.catalog == CatalogId::NAMESPACE && lived_in.contains(&object.name)
+    });
+    kept.extend(schemas.map(|object| object.address));
 }
 
 /// The model of the objects that are kept.
 fn cut(model: &Model, kept: &HashSet<Address>) -> Model {
-    let parts = model.parts.iter();
-    let of: HashMap<Address, Address> = parts.map(|part| (part.part, part.of)).collect();
+    let of: HashMap<Address, Address> = model
+        .parts
+        .iter()
+        .map(|part| (part.part, part.of))
+        .collect();
     let holds = |address: Address| kept.contains(of.get(&address).unwrap_or(&address));
-    let objects = model.objects.iter();
-    let needs = model.needs.iter();
-    let parts = model.parts.iter();
+    let objects = model
+        .objects
+        .iter()
+        .filter(|object| kept.contains(&object.address));
+    let needs = model
+        .needs
+        .iter()
+        .filter(|need| holds(need.object) && holds(need.on));
+    let parts = model.parts.iter().filter(|part| kept.contains(&part.of));
     Model {
         version: model.version,
         server_version: model.server_version,
-        objects: objects
-            .filter(|object| kept.contains(&object.address))
-            .cloned()
-            .collect(),
-        needs: needs
-            .filter(|need| holds(need.object) && holds(need.on))
-            .copied()
-            .collect(),
+        objects: objects.cloned().collect(),
+        needs: needs.copied().collect(),
         access: said(&model.access, kept),
-        parts: parts
-            .filter(|part| kept.contains(&part.of))
-            .copied()
-            .collect(),
+        parts: parts.copied().collect(),
     }
-}
-
-fn is_relation(object: &Object) -> bool {
-    object.address.catalog == CatalogId::CLASS
 }
 
 /// What is said about the objects that are kept.

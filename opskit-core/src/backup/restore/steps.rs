@@ -123,8 +123,8 @@ impl Steps {
             allowed::check(&statement.object, &statement.sql)?;
         }
         match &statement.as_role {
-            None => drop(session.query_one(&statement.sql).await?),
             Some(role) => as_role(session, role, &statement.sql).await?,
+            None => drop(session.query_one(&statement.sql).await?),
         }
         self.done += 1;
         if let Some(sql) = self.handover(statement) {
@@ -167,16 +167,15 @@ impl Steps {
     }
 }
 
-/// Runs a statement with the rights of another role.
+/// Runs a statement for another role: a grant whose grantor is not the owner.
 async fn as_role(session: &mut WireConnection, role: &str, sql: &str) -> Result<()> {
-    session
-        .query_one(&format!("SET ROLE {}", quote_ident(role)))
-        .await?;
+    let set = format!("SET ROLE {}", quote_ident(role));
+    session.query_one(&set).await?;
     let done = session.query_one(sql).await;
-    // Where the statement failed within a transaction, the roll-back gives the role back.
-    let back = session.query_one("RESET ROLE").await;
+    // In a transaction that failed, its end takes the role back.
+    let reset = session.query_one("RESET ROLE").await;
     done?;
-    back.map(drop)
+    reset.map(drop)
 }
 
 /// The quoted name that a text starts with.

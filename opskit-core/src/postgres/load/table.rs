@@ -94,7 +94,7 @@ impl LoadTable {
         }
         let freeze = match transaction {
             Transaction::Truncating => ", FREEZE",
-            Transaction::Own | Transaction::Callers => "",
+            _ => "",
         };
         LoadStatements {
             before: None,
