@@ -1,6 +1,6 @@
 //! Constraints.
 
-use super::{assert_round_trip, server_version};
+use super::assert_round_trip;
 use opskit_tests::database;
 
 #[tokio::test]

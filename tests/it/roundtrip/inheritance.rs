@@ -1,6 +1,6 @@
 //! Typed tables, children and partitions.
 
-use super::{assert_round_trip, server_version};
+use super::assert_round_trip;
 use opskit_tests::{TestDb, database};
 
 #[tokio::test]

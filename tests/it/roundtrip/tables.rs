@@ -1,6 +1,6 @@
 //! Tables and their columns.
 
-use super::{assert_round_trip, server_version};
+use super::assert_round_trip;
 use opskit_tests::database;
 
 /// Names that quoting, line ends and bytes beyond ASCII could break.
