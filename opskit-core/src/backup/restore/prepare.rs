@@ -76,12 +76,7 @@ pub(super) async fn prepare(
     let refused = script.refused.iter();
     skipped.extend(refused.map(|refusal| format!("{}: {}", refusal.object, refusal.reason)));
     let existing_schemas = schemas(&stored.model, &target);
-    let drops = match (request.part, request.existing) {
-        (Part::Everything | Part::Schema, Existing::Drop) => {
-            target::drops(&mut admin, &existing_schemas).await?
-        }
-        _ => Vec::new(),
-    };
+    let drops = drops(&mut admin, &stored.model, &target, request).await?;
     let names = stored.contents.tables.iter().map(|table| &table.name);
     let brackets = match request.part {
         Part::Data => target::brackets(&mut admin, names).await?,
@@ -115,6 +110,22 @@ pub(super) async fn prepare(
         brackets,
     };
     Ok((admin, target, prepared, plan))
+}
+
+/// What is dropped first.
+async fn drops(
+    admin: &mut WireConnection,
+    model: &Model,
+    target: &Target,
+    request: &RestoreRequest,
+) -> Result<Vec<(String, String)>> {
+    if request.part == Part::Data || request.existing == Existing::Refuse {
+        return Ok(Vec::new());
+    }
+    let mut drops = target::drops(admin, &schemas(model, target)).await?;
+    let numbers = problems::same_large_objects(model, target).map(|object| object.address.oid);
+    drops.extend(target::large_object_drops(numbers));
+    Ok(drops)
 }
 
 /// Who runs what may run code of the backup.

@@ -5,7 +5,7 @@ use super::request::{Carry, Existing, OnError, Part, RestoreRequest, Transaction
 use super::select::name_of;
 use super::target::Target;
 use crate::catalog::CatalogId;
-use crate::catalog::model::Model;
+use crate::catalog::model::{Model, Object};
 use crate::repository::{Contents, Holds};
 use std::collections::BTreeSet;
 
@@ -50,6 +50,7 @@ pub(super) fn of(
                 && name_of(object)
                     .is_some_and(|name| target.relations.contains(&(name.schema, name.name)))
         });
+        let exists = exists.chain(same_large_objects(model, target));
         problems.extend(list(
             "the target has already",
             exists.map(|object| object.describe()),
@@ -73,6 +74,18 @@ pub(super) fn of(
         ));
     }
     problems
+}
+
+/// Large objects that the target has too: they have no names but their numbers.
+pub(super) fn same_large_objects<'a>(
+    model: &'a Model,
+    target: &'a Target,
+) -> impl Iterator<Item = &'a Object> {
+    let objects = model.objects.iter();
+    objects.filter(|object| {
+        object.address.catalog == CatalogId::LARGE_OBJECT
+            && target.large_objects.contains(&object.address.oid)
+    })
 }
 
 fn in_one_transaction(

@@ -85,12 +85,6 @@ impl Rows {
         Ok(session)
     }
 
-    /// Whether there are rows for the tables of extensions.
-    pub(super) fn has_extensions(&self) -> bool {
-        let is_theirs = |table: &TableEntry| matches!(table.holds, Holds::ExtensionTable { .. });
-        self.tables.iter().any(is_theirs)
-    }
-
     /// Loads the rows of the user's in the tables of extensions.
     pub(super) async fn load_extensions(
         &self,

@@ -281,17 +281,14 @@ impl<'a> Work<'a> {
     ) -> Result<WireConnection> {
         let failures = self.rows.load(opener).await?;
         self.steps.failures.extend(failures);
-        let worker = self
+        // Neither runs any code of the backup, and objects that exist are somebody else's.
+        let mut session = owner.open().await?;
+        session = self
             .rows
-            .load_large_objects(worker, Transaction::Own)
+            .load_large_objects(session, Transaction::Own)
             .await?;
-        if self.rows.has_extensions() {
-            let session = self
-                .rows
-                .load_extensions(owner.open().await?, Transaction::Own)
-                .await?;
-            session.close().await;
-        }
+        session = self.rows.load_extensions(session, Transaction::Own).await?;
+        session.close().await;
         Ok(worker)
     }
 

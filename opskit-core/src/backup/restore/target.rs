@@ -26,6 +26,8 @@ pub(super) struct Target {
     /// Extensions that exist.
     pub(super) installed: HashSet<String>,
     pub(super) schemas: HashSet<String>,
+    /// Large objects, by their numbers.
+    pub(super) large_objects: HashSet<u32>,
     /// Relations, as schema and name.
     pub(super) relations: HashSet<(String, String)>,
 }
@@ -54,6 +56,11 @@ impl Target {
             "select nspname::pg_catalog.text from pg_catalog.pg_namespace",
         )
         .await?;
+        let large = rows(
+            connection,
+            "select oid::pg_catalog.text from pg_catalog.pg_largeobject_metadata",
+        )
+        .await?;
         let relations = rows(connection, RELATIONS).await?;
         Ok(Self {
             version: connection.server_version_num(),
@@ -72,6 +79,10 @@ impl Target {
             extensions: extensions.iter().map(|row| field(row, 0)).collect(),
             installed: installed.iter().map(|row| field(row, 0)).collect(),
             schemas: schemas.iter().map(|row| field(row, 0)).collect(),
+            large_objects: large
+                .iter()
+                .filter_map(|row| field(row, 0).parse().ok())
+                .collect(),
             relations: relations
                 .iter()
                 .map(|row| (field(row, 0), field(row, 1)))
@@ -134,6 +145,17 @@ pub(super) async fn drops(
             )
         })
         .collect())
+}
+
+/// The statements that drop large objects, each with what it drops.
+pub(super) fn large_object_drops(numbers: impl Iterator<Item = u32>) -> Vec<(String, String)> {
+    let drop = |number: u32| {
+        (
+            format!("large object {number}"),
+            format!("SELECT pg_catalog.lo_unlink({number})"),
+        )
+    };
+    numbers.map(drop).collect()
 }
 
 /// What stands in the way of rows in tables that exist: foreign keys, which know no order, and triggers.
