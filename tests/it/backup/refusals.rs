@@ -86,7 +86,7 @@ async fn definitions_that_change_are_never_mixed() {
     let ctx = OpContext::default();
     let opened = Backup::open(&ctx, &parse(&db.url()), BackupRequest::new()).await;
     let opened = opened.unwrap();
-    let waits = "set lock_timeout = '300ms'; alter view v rename column two to three";
+    let waits = "set lock_timeout = '300ms'; alter view v rename to renamed";
     let waited = db.try_psql(waits).await;
     assert!(waited.unwrap_err().contains("lock timeout"));
     db.psql("create or replace function f() returns int language sql as 'select 2'")
