@@ -81,7 +81,7 @@ async fn a_table_under_migration_is_named() {
 #[tokio::test]
 async fn definitions_that_change_are_never_mixed() {
     let (db, place) = (sample().await, place());
-    db.psql("create function f() returns int language sql as 'select 1'")
+    db.psql("create view v as select 1 as one; create function f() returns int language sql as 'select 1'")
         .await;
     let ctx = OpContext::default();
     let opened = Backup::open(&ctx, &parse(&db.url()), BackupRequest::new()).await;
