@@ -4,7 +4,7 @@ mod hostile;
 
 use crate::roundtrip::pg_dump;
 use opskit_core::backup::restore::{
-    Existing, Part, Restore, RestoreReport, RestoreRequest, SessionKind, Transactions,
+    Existing, Part, Restore, RestoreReport, RestoreRequest, SessionKind, Transactions, Trust,
 };
 use opskit_core::backup::{BackupRequest, backup};
 use opskit_core::context::OpContext;
@@ -317,4 +317,29 @@ async fn a_drill_restores_compares_and_leaves_a_record() {
     );
     // The runs of backups are still read.
     assert_eq!(repository.history().unwrap().len(), 1);
+}
+
+/// What only a superuser may make is named before anything of the target is dropped.
+#[tokio::test]
+async fn what_needs_a_superuser_is_named_first() {
+    let (source, target) = (database().await, database().await);
+    source
+        .psql(
+            "create type state as enum ('a'); \
+             create operator class by_state for type state using hash as function 1 hashenum(anyenum); \
+             create function watch() returns event_trigger language plpgsql as 'begin end'; \
+             create event trigger watcher on ddl_command_end execute function watch()",
+        )
+        .await;
+    target.psql("create table kept (i int)").await;
+    let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
+    let request = RestoreRequest::default().with_existing(Existing::Drop);
+    let error = restore(&stored, &target.url(), request.clone()).await;
+    let said = error.unwrap_err().to_string();
+    for words in ["operator class", "event trigger watcher", "--trust-backup"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(target.psql("select count(*) from kept").await, "0");
+    let report = restore(&stored, &target.url(), request.with_trust(Trust::Backup)).await;
+    assert_same(&report.unwrap_or_else(|e| panic!("{}", e.chain().join(": "))));
 }

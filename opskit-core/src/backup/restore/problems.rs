@@ -57,6 +57,7 @@ pub(super) fn of(
         ));
     }
     problems.extend(roles(model, target, request));
+    problems.extend(privileged(model, target, kind));
     let extensions = model.objects.iter().filter(|object| {
         object.address.catalog == CatalogId::EXTENSION && !target.extensions.contains(&object.name)
     });
@@ -74,6 +75,23 @@ pub(super) fn of(
         ));
     }
     problems
+}
+
+/// Objects that only a superuser may make, where none makes them. Extensions are left to the server, which
+/// may let others make them.
+fn privileged(model: &Model, target: &Target, kind: SessionKind) -> Option<String> {
+    let way = match (target.is_superuser, kind) {
+        (true, SessionKind::Own) => return None,
+        (true, SessionKind::TemporaryLogin) => "if you trust the backup, give --trust-backup",
+        (false, _) => "restore as a superuser",
+    };
+    let objects = model.objects.iter().filter(|object| {
+        object.address.catalog != CatalogId::EXTENSION && object.needs_superuser().is_some()
+    });
+    list(
+        &format!("only a superuser may make ({way}):"),
+        objects.map(Object::describe),
+    )
 }
 
 /// Large objects that the target has too: they have no names but their numbers.

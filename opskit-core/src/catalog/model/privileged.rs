@@ -40,6 +40,10 @@ impl Object {
             // Whoever owns its functions may make it, and nobody else could make those.
             Definition::Transform(_) => Some("its functions are code on the server's machine"),
             Definition::AccessMethod(_) => Some("an access method is code on the server's machine"),
+            Definition::EventTrigger(_) => Some("it runs for what everybody does"),
+            Definition::ForeignDataWrapper(_) => {
+                Some("its functions are code on the server's machine")
+            }
             Definition::TextSearch(TextSearch::Parser(_) | TextSearch::Template(_)) => {
                 Some("its functions are code on the server's machine")
             }
