@@ -69,7 +69,7 @@ pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
     let model = model_of(source).await;
     // What is stored in a backup is what restore reads.
     let stored = serde_json::to_string(&model).unwrap();
-    assert_eq!(serde_json::from_str::<Model>(&stored).unwrap(), model);
+    assert_eq!(Model::from_json(stored.as_bytes()).unwrap(), model);
     let script = Script::of(&model, &DdlOptions::new(model.server_version)).unwrap();
     let script = script.to_string();
     if let Err(error) = target.try_psql(&script).await {

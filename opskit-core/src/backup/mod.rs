@@ -33,3 +33,6 @@ pub use run::backup;
 /// The key of the advisory lock that backups and migrations take: the bytes of `opskit` as a number.
 /// It is a lock of the session, and of one database.
 pub const ADVISORY_LOCK_KEY: i64 = 0x6f70_736b_6974;
+
+/// The largest model and facts that are read.
+const DOCUMENT_BYTES_MAX: u64 = 1 << 30;

@@ -3,6 +3,7 @@
 use super::place::Place;
 use super::report::{Check, DrillReport, Outcome};
 use super::{checks, values};
+use crate::backup::DOCUMENT_BYTES_MAX;
 use crate::backup::restore::{
     Missing, OnError, Restore, RestoreReport, RestoreRequest, read_with_care,
 };
@@ -14,9 +15,6 @@ use crate::postgres::wire::WireConnection;
 use crate::repository::{BackupId, BackupReader, Contents, MODEL, Repository};
 use std::path::PathBuf;
 use time::format_description::well_known::Rfc3339;
-
-/// The largest model that is read.
-const MODEL_BYTES_MAX: u64 = 1 << 30;
 
 /// A drill: where, how, and what else is checked.
 #[derive(Debug, Clone, Default)]
@@ -110,14 +108,8 @@ pub async fn drill(
 async fn read(backup: BackupReader) -> Result<(Contents, Model, BackupReader)> {
     let reading = tokio::task::spawn_blocking(move || {
         let contents = backup.contents()?;
-        let model = backup.read_object(MODEL, MODEL_BYTES_MAX)?;
-        let model = serde_json::from_slice(&model).map_err(|source| {
-            Error::new(
-                ErrorKind::Damaged,
-                "cannot understand the model of the backup",
-            )
-            .with_source(source)
-        })?;
+        let model = backup.read_object(MODEL, DOCUMENT_BYTES_MAX)?;
+        let model = Model::from_json(&model)?;
         Ok((contents, model, backup))
     });
     reading.await.map_err(|source| {

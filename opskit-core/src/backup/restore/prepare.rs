@@ -7,6 +7,7 @@ use super::problems;
 use super::request::{Carry, Existing, Missing, Part, RestoreRequest, Trust};
 use super::select;
 use super::target::{self, Bracket, Target};
+use crate::backup::DOCUMENT_BYTES_MAX;
 use crate::catalog::CatalogId;
 use crate::catalog::ddl::{Action, DdlOptions, Script, Section, Statement};
 use crate::catalog::facts::Facts;
@@ -22,9 +23,6 @@ use crate::repository::{
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// The largest model and facts that are read.
-const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
 
 /// What a restore works with.
 #[derive(Debug)]
@@ -89,6 +87,8 @@ pub(super) async fn prepare(
     }
     let mut plan = outline(&reader, &stored, &target, kind);
     plan.problems = problems::of(&stored.contents, &stored.model, &target, request, kind);
+    plan.problems
+        .extend(problems::foreign_grants(&statements, kind));
     plan.warnings = problems::warnings(&stored.contents, &target);
     count(&mut plan, &statements);
     plan.drops = drops.iter().map(|(object, _)| object.clone()).collect();
@@ -142,13 +142,7 @@ async fn read(reader: &Arc<BackupReader>) -> Result<Stored> {
     let reading = tokio::task::spawn_blocking(move || {
         let contents = reader.contents()?;
         let model = reader.read_object(MODEL, DOCUMENT_BYTES_MAX)?;
-        let model = serde_json::from_slice(&model).map_err(|source| {
-            Error::new(
-                ErrorKind::Damaged,
-                "cannot understand the model of the backup",
-            )
-            .with_source(source)
-        })?;
+        let model = Model::from_json(&model)?;
         let facts = match reader.has_object(FACTS) {
             true => Some(Facts::from_json(
                 &reader.read_object(FACTS, DOCUMENT_BYTES_MAX)?,

@@ -5,6 +5,7 @@ use super::request::{Carry, Existing, OnError, Part, RestoreRequest, Transaction
 use super::select::name_of;
 use super::target::Target;
 use crate::catalog::CatalogId;
+use crate::catalog::ddl::{Action, Statement};
 use crate::catalog::model::{Model, Object};
 use crate::repository::{Contents, Holds};
 use std::collections::BTreeSet;
@@ -91,6 +92,22 @@ fn privileged(model: &Model, target: &Target, kind: SessionKind) -> Option<Strin
     list(
         &format!("only a superuser may make ({way}):"),
         objects.map(Object::describe),
+    )
+}
+
+/// Privileges on what is the server's or an extension's: a superuser gives none that a backup asks for.
+pub(super) fn foreign_grants(statements: &[Statement], kind: SessionKind) -> Option<String> {
+    if kind == SessionKind::Own {
+        return None;
+    }
+    let grants = statements
+        .iter()
+        .filter(|it| it.action == Action::GrantOnForeign);
+    let objects: BTreeSet<&String> = grants.map(|it| &it.object).collect();
+    list(
+        "privileges on objects that are not the backup's own (give --trust-backup, or leave privileges out with \
+         --no-acl):",
+        objects.into_iter().cloned(),
     )
 }
 

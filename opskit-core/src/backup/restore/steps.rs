@@ -120,7 +120,7 @@ impl Steps {
         statement: &Statement,
     ) -> Result<()> {
         if whose == Who::Admin && self.login.is_some() {
-            allowed::check(&statement.object, &statement.sql)?;
+            allowed::check(statement)?;
         }
         match &statement.as_role {
             Some(role) => as_role(session, role, &statement.sql).await?,

@@ -82,6 +82,7 @@ pub(crate) use acl::items as acl_items;
 pub(crate) use read::{ModelReader, ReadContext};
 
 use super::address::{Address, CatalogId};
+use crate::error::{Error, ErrorKind, Result};
 use crate::name::{QualifiedName, quote_ident};
 use serde::{Deserialize, Serialize};
 
@@ -223,6 +224,32 @@ pub enum Definition {
     LargeObject,
     /// Default privileges.
     DefaultAcl(DefaultAcl),
+}
+
+impl Model {
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for one of a later version, [`ErrorKind::Damaged`] for what is no model.
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        /// What every version has.
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let damaged = |source| {
+            Error::new(ErrorKind::Damaged, "cannot understand a stored model").with_source(source)
+        };
+        let Versioned { version } = serde_json::from_slice(text).map_err(damaged)?;
+        if version != MODEL_VERSION {
+            let what = format!(
+                "a stored model is of version {version}, and this opskit reads {MODEL_VERSION}"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, what)
+                .with_hint("Use the opskit that wrote it, or a newer one."));
+        }
+        serde_json::from_slice(text).map_err(damaged)
+    }
 }
 
 impl Definition {
