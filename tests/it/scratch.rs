@@ -53,7 +53,7 @@ fn postmaster(data_dir: &Path) -> Pid {
 
 fn is_gone(pid: Pid) -> bool {
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(10) {
+    while start.elapsed() < Duration::from_secs(60) {
         // A zombie that nobody reaps is gone too.
         let state = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
         if test_kill_process(pid).is_err() || state.is_ok_and(|stat| stat.contains(") Z ")) {

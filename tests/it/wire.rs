@@ -42,7 +42,7 @@ async fn becomes_idle(pid: i32) {
     let start = Instant::now();
     while is_active(pid).await {
         assert!(
-            start.elapsed() < Duration::from_secs(5),
+            start.elapsed() < Duration::from_secs(60),
             "the statement still runs"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
