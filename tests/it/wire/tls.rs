@@ -3,8 +3,12 @@
 use super::{becomes_idle, connect, one, parse, read_all, superuser};
 use opskit_core::cancel::Cancel;
 use opskit_core::error::{Error, ErrorKind};
+use opskit_core::postgres::export::ExportRequest;
 use opskit_core::postgres::wire::{WireConnection, refuse_transaction_pooler};
+use opskit_core::sink::{NullSink, RowForm};
+use opskit_tests::export::export;
 use opskit_tests::tls::TlsServer;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection over TCP, with `more` settings.
@@ -27,6 +31,7 @@ async fn over_tcp_with_tls_passwords_and_poolers() {
     cancelling(&tls).await;
     copy_out_counts_and_leaves_a_usable_connection(&tls).await;
     copy_in_round_trip(&tls).await;
+    exports_are_the_same_with_and_without(&tls).await;
     poolers(&tls).await;
 }
 
@@ -288,6 +293,34 @@ async fn copy_in_round_trip(tls: &TlsServer) {
             .unwrap();
         assert!(read_all(&mut copy).await.unwrap() == rows.as_bytes());
     }
+}
+
+/// With TLS the runtime reads the socket, and without it a thread does.
+async fn exports_are_the_same_with_and_without(tls: &TlsServer) {
+    let mut connection = over_tcp(tls, "user=postgres sslmode=disable")
+        .await
+        .unwrap();
+    let table = "create table many as select i, repeat('x', i % 300) as text from generate_series(1, 200000) i";
+    connection.execute(table).await.unwrap();
+    let mut reports = Vec::new();
+    for mode in ["require", "disable"] {
+        let url = format!(
+            "hostaddr=127.0.0.1 port={} dbname=postgres user=postgres sslmode={mode}",
+            tls.port()
+        );
+        let request = ExportRequest::tables(["many"])
+            .unwrap()
+            .with_jobs(2)
+            .with_part_bytes(4 << 20);
+        let sink = Arc::new(NullSink::new(RowForm::Batches));
+        let report = export(&url, request, sink).await;
+        let report = report.unwrap_or_else(|e| panic!("{mode}: {}", e.chain().join(": ")));
+        assert_eq!(report.tables[0].rows, 200_000, "{mode}");
+        assert!(report.tables[0].parts.len() > 3, "{mode}");
+        reports.push(report.tables[0].fingerprint);
+    }
+    assert!(reports[0].is_some());
+    assert_eq!(reports[0], reports[1]);
 }
 
 async fn poolers(tls: &TlsServer) {

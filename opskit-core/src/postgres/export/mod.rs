@@ -8,6 +8,7 @@ mod leader;
 mod leaves;
 mod part;
 mod plan;
+mod reader;
 mod report;
 mod request;
 mod run;

@@ -1,6 +1,7 @@
 //! One part: the socket is read on a task, rows are decoded and written on a thread, and a few buffers
 //! go round between them. Their number bounds the memory and lets the server go on while we encode.
 
+use super::reader::{Stopped, read};
 use super::report::PartReport;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -8,7 +9,7 @@ use crate::event::Event;
 use crate::export::frames::FrameScanner;
 use crate::export::text::{CsvCounter, JsonLines};
 use crate::export::{DecodeOptions, Decoder, Fingerprint, Fingerprinter};
-use crate::postgres::wire::{CopyBuffer, CopyOut, CopyStatus, WireConnection};
+use crate::postgres::wire::{CopyBuffer, WireConnection};
 use crate::sink::{PartHeader, PartReceipt, PartWriter, RowForm, Rows};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +17,6 @@ use tokio::sync::mpsc;
 
 /// A buffer holds what a few reads of the socket bring.
 const BUFFER_BYTES: usize = 1 << 20;
-/// The reader passes a buffer on once it holds this much.
-const FILL_BYTES: usize = 512 << 10;
 
 /// What a part needs besides its connection.
 pub(super) struct PartJob {
@@ -94,40 +93,6 @@ pub(super) async fn run(
         objects: consumed.receipt.objects,
     };
     Ok((connection, report))
-}
-
-/// Why one of the two sides ended early.
-enum Stopped {
-    /// By an error of its own.
-    Failed(Error),
-    /// The other side is gone.
-    Alone,
-}
-
-impl From<Error> for Stopped {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// Fills buffers until the server has sent all.
-async fn read(
-    mut copy: CopyOut,
-    full: mpsc::Sender<Option<CopyBuffer>>,
-    mut empty: mpsc::Receiver<CopyBuffer>,
-) -> Result<(WireConnection, u64), Stopped> {
-    loop {
-        let mut buffer = empty.recv().await.ok_or(Stopped::Alone)?;
-        let status = copy.read(&mut buffer, FILL_BYTES).await?;
-        full.send(Some(buffer)).await.map_err(|_| Stopped::Alone)?;
-        if status == CopyStatus::End {
-            break;
-        }
-    }
-    let finished = copy.finish().await?;
-    // Only now may the consumer believe that it saw everything.
-    full.send(None).await.map_err(|_| Stopped::Alone)?;
-    Ok(finished)
 }
 
 /// The other side: decodes and writes.

@@ -54,6 +54,18 @@ impl Canceller {
             )),
         }
     }
+
+    /// Asks without waiting for an answer, where a runtime is there to do it.
+    pub(crate) fn cancel_in_background(self) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // Nobody is left to tell; the closed socket ends the statement at its next output.
+                if let Err(error) = self.cancel().await {
+                    tracing::debug!(%error, "an abandoned statement could not be cancelled");
+                }
+            });
+        }
+    }
 }
 
 async fn request(resolved: &ResolvedHost, key: &BackendKey) -> Result<()> {

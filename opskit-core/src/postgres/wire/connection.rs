@@ -3,8 +3,9 @@
 use super::canceller::Canceller;
 use super::resolved::ResolvedHost;
 use super::result_set::{Collector, ResultSet};
-use super::server_error::{ServerFields, out_of_protocol, sendable, server_error};
+use super::server_error::{ServerFields, lost, out_of_protocol, sendable, server_error};
 use super::stream::{Notice, Stream};
+use super::transport::Transport;
 use super::version::version_num;
 use crate::error::{Error, ErrorKind, Result};
 use bytes::BytesMut;
@@ -217,16 +218,8 @@ impl WireConnection {
 
     /// Gives the connection up: what the server does for it is cancelled in the background.
     pub(super) fn abandon(&mut self) {
-        if self.step == Step::Busy
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let canceller = self.canceller();
-            runtime.spawn(async move {
-                // Nobody is left to tell; the closed socket ends the statement at its next output.
-                if let Err(error) = canceller.cancel().await {
-                    tracing::debug!(%error, "an abandoned statement could not be cancelled");
-                }
-            });
+        if self.step == Step::Busy {
+            self.canceller().cancel_in_background();
         }
         self.step = Step::Broken;
     }
@@ -241,6 +234,17 @@ impl WireConnection {
         } else {
             Ok(())
         }
+    }
+
+    /// Changes who watches the socket; a connection that is lost on the way is given up.
+    pub(super) fn rewire(
+        &mut self,
+        change: impl FnOnce(Transport) -> io::Result<Transport>,
+    ) -> Result<()> {
+        let transport = std::mem::replace(&mut self.stream.transport, Transport::Gone);
+        let changed = change(transport).map_err(lost);
+        self.stream.transport = self.keep_if_ok(changed)?;
+        Ok(())
     }
 
     /// Passes on how a step of a COPY went; after a failure the connection is given up.

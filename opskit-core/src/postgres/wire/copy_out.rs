@@ -33,11 +33,11 @@ pub enum CopyStatus {
 /// does any error.
 #[derive(Debug)]
 pub struct CopyOut {
-    connection: WireConnection,
+    pub(super) connection: WireConnection,
     scanner: CopyScanner,
     columns: usize,
     format: Format,
-    status: CopyStatus,
+    pub(super) status: CopyStatus,
 }
 
 /// How rows are written.
@@ -101,6 +101,14 @@ impl WireConnection {
     }
 }
 
+/// Where the next read of the socket goes.
+pub(super) fn room(buffer: &mut CopyBuffer, min: usize) -> &mut [u8] {
+    buffer.reserve(MIN_READ_BYTES.max(min - buffer.len()));
+    let (bytes, start) = buffer.parts();
+    let end = bytes.len().min(start + MAX_READ_BYTES);
+    &mut bytes[start..end]
+}
+
 impl CopyOut {
     fn new(connection: WireConnection, body: &CopyOutResponseBody) -> Result<Self> {
         Ok(Self {
@@ -149,22 +157,25 @@ impl CopyOut {
 
     /// One read of the socket.
     async fn read_some(&mut self, buffer: &mut CopyBuffer, min: usize) -> Result<()> {
-        buffer.reserve(MIN_READ_BYTES.max(min - buffer.len()));
         let stream = &mut *self.connection.stream;
-        let (bytes, start) = buffer.parts();
-        let room = bytes.len().min(start + MAX_READ_BYTES);
-        let count = if stream.inbox.is_empty() {
-            let read = stream.transport.read(&mut bytes[start..room]);
-            guarded(&stream.cancel, stream.patience, read).await?
-        } else {
-            // Came together with the answer to the statement.
-            let count = stream.inbox.len().min(room - start);
-            bytes[start..start + count].copy_from_slice(&stream.inbox.split_to(count));
-            count
+        let room = room(buffer, min);
+        let count = match stream.from_inbox(room) {
+            0 => {
+                let read = stream.transport.read(room);
+                guarded(&stream.cancel, stream.patience, read).await?
+            }
+            count => count,
         };
+        self.take(buffer, count)
+    }
+
+    /// Takes `count` bytes that were read behind what the buffer holds.
+    pub(super) fn take(&mut self, buffer: &mut CopyBuffer, count: usize) -> Result<()> {
         if count == 0 {
             return Err(lost(std::io::ErrorKind::UnexpectedEof.into()));
         }
+        let stream = &mut *self.connection.stream;
+        let (bytes, start) = buffer.parts();
         let end = start + count;
         let mut cursor = Cursor {
             read: start,

@@ -13,6 +13,7 @@ mod copy_buffer;
 mod copy_in;
 mod copy_out;
 mod copy_scan;
+mod copy_thread;
 mod extended;
 mod pooler;
 mod resolved;

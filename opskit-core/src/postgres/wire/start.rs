@@ -167,6 +167,8 @@ fn channel_of(transport: &Transport) -> Channel {
     match transport {
         Transport::Tcp(_) => Channel::Open,
         Transport::Unix(_) => Channel::Socket,
+        // Nobody starts a session on a socket that is not watched.
+        Transport::Detached(_) | Transport::Gone => Channel::Open,
         Transport::Tls(stream) => {
             let certs = stream.get_ref().1.peer_certificates().unwrap_or_default();
             Channel::Tls(certs.first().and_then(|cert| end_point_hash(cert)))

@@ -62,6 +62,13 @@ impl Stream {
         }
     }
 
+    /// Moves what came together with an earlier answer to `room`; tells how much.
+    pub(super) fn from_inbox(&mut self, room: &mut [u8]) -> usize {
+        let count = self.inbox.len().min(room.len());
+        room[..count].copy_from_slice(&self.inbox.split_to(count));
+        count
+    }
+
     /// Takes messages of any length from now on.
     pub(super) fn trust_lengths(&mut self) {
         self.max_message_bytes = usize::MAX;
@@ -208,7 +215,7 @@ pub(super) async fn guarded<T>(
         .await
 }
 
-fn silent(patience: Duration) -> Error {
+pub(super) fn silent(patience: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,
         format!("the server sent nothing for {} s", patience.as_secs_f64()),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,6 +17,16 @@ pub(super) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<TlsStream<BufReader<TcpStream>>>),
+    /// A socket that a thread reads by itself; no runtime watches it.
+    Detached(Socket),
+    /// Lost on the way from one to the other.
+    Gone,
+}
+
+/// A socket without a runtime.
+pub(super) enum Socket {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
 }
 
 impl Transport {
@@ -41,12 +52,52 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// Takes a plain socket away from the runtime; one with TLS stays what it is.
+    pub(super) fn detach(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Detached(Socket::Tcp(stream.into_std()?)),
+            Self::Unix(stream) => Self::Detached(Socket::Unix(stream.into_std()?)),
+            other => other,
+        })
+    }
+
+    /// The socket, once it is detached.
+    pub(super) fn socket(&self) -> Option<&Socket> {
+        match self {
+            Self::Detached(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// Gives a socket back to the runtime that this is called in.
+    pub(super) fn attach(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Detached(Socket::Tcp(stream)) => Self::Tcp(TcpStream::from_std(stream)?),
+            Self::Detached(Socket::Unix(stream)) => Self::Unix(UnixStream::from_std(stream)?),
+            other => other,
+        })
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
 macro_rules! delegate {
     ($self:ident, $stream:ident => $call:expr) => {
         match $self.get_mut() {
             Transport::Tcp($stream) => $call,
             Transport::Unix($stream) => $call,
             Transport::Tls($stream) => $call,
+            Transport::Detached(_) | Transport::Gone => {
+                Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+            }
         }
     };
 }
