@@ -58,7 +58,8 @@ pub(crate) fn run(args: &DrillArgs, app: &App) -> Result<(), Stop> {
     }
 }
 
-fn text(report: &DrillReport) -> String {
+/// The report for people.
+pub(crate) fn text(report: &DrillReport) -> String {
     let mut out = restore::text(&report.restore);
     for check in &report.checks {
         let said = match check.ok {

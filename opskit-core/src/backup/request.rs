@@ -4,6 +4,7 @@ use crate::catalog::{Pattern, Scope};
 use crate::error::Result;
 use crate::export::Exactness;
 use crate::export::parquet::ParquetOptions;
+use crate::hook::Hooks;
 use crate::postgres::export::ExportRequest;
 use crate::repository::{BackupType, DataFormat, GitState};
 use crate::sink::FileFormat;
@@ -42,6 +43,10 @@ pub struct BackupRequest {
     pub accept_losses: Vec<String>,
     /// What git says of the directory that the run is started in.
     pub git: Option<GitState>,
+    /// The name that the user has for the database. It goes into the record of the run.
+    pub target: Option<String>,
+    /// Who is told how the run ended. They get its record; one that fails is a warning.
+    pub hooks: Hooks,
     /// Settings that it shares with exports.
     pub(super) reading: ExportRequest,
     parquet: ParquetOptions,
@@ -67,6 +72,8 @@ impl BackupRequest {
             tags: BTreeMap::new(),
             accept_losses: Vec::new(),
             git: None,
+            target: None,
+            hooks: Hooks::default(),
             reading: ExportRequest::all(),
             parquet: ParquetOptions::default().with_exactness(Exactness::Exact),
             zstd_level: 1,
@@ -100,6 +107,20 @@ impl BackupRequest {
     #[must_use]
     pub fn schema_only(mut self) -> Self {
         self.backup_type = BackupType::Schema;
+        self
+    }
+
+    /// Says who is told how the run ended.
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// Says by which name the user knows the database.
+    #[must_use]
+    pub fn with_target(mut self, name: impl Into<String>) -> Self {
+        self.target = Some(name.into());
         self
     }
 

@@ -13,7 +13,7 @@ pub use contents::{
     CONTENTS_VERSION, Contents, DataFormat, Excluded, GitState, Holds, Marker, MigrationState,
     PartEntry, SequenceEntry, Source, TableEntry,
 };
-pub use history::{RECORD_VERSION, RunError, RunRecord, RunStatus};
+pub use history::{Overdue, RECORD_VERSION, RunError, RunRecord, RunStatus};
 pub use id::BackupId;
 pub(crate) use layout::SEALED;
 pub use layout::{FACTS, MODEL, POST_DATA, PRE_DATA};
