@@ -21,7 +21,7 @@ use opskit_core::repository::{Overdue, Repository, RunStatus, VerifyLevel};
 use opskit_core::scratch::ScratchServer;
 use opskit_core::{Error, ErrorKind, Result};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The name of the database in the history: whether it is overdue is asked by it.
@@ -84,12 +84,15 @@ async fn serve(settings: &Settings, cancel: &Cancel) -> Result<()> {
     tell_history(&repository)?;
     let mut round = 0;
     loop {
-        if let Some(overdue) = repository.overdue(TARGET, settings.every, SystemTime::now().into())? {
+        if let Some(overdue) =
+            repository.overdue(TARGET, settings.every, SystemTime::now().into())?
+        {
             match overdue {
                 Overdue::By(late) => eprintln!("the backup is overdue by {} s", late.as_secs()),
                 _ => eprintln!("there is no backup yet"),
             }
         }
+        let begun = Instant::now();
         let pause = match Box::pin(make_backup(settings, &repository, cancel)).await {
             Ok(()) => settings.every,
             Err(error) if error.kind() == ErrorKind::Cancelled => break,
@@ -108,7 +111,7 @@ async fn serve(settings: &Settings, cancel: &Cancel) -> Result<()> {
         }
         tokio::select! {
             () = cancel.cancelled() => break,
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(pause.saturating_sub(begun.elapsed())) => {}
         }
     }
     tell_history(&repository)
@@ -122,7 +125,10 @@ async fn make_backup(settings: &Settings, repository: &Repository, cancel: &Canc
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
     }
-    eprintln!("{}: {} rows, {} bytes", report.id, report.rows, report.stored_bytes);
+    eprintln!(
+        "{}: {} rows, {} bytes",
+        report.id, report.rows, report.stored_bytes
+    );
     // It reads files, which must not hold up the runtime.
     let repository = Repository::open(repository.path())?;
     let verifying = tokio::task::spawn_blocking(move || {
@@ -163,7 +169,10 @@ fn tell_history(repository: &Repository) -> Result<()> {
             RunStatus::Cancelled => "cancelled",
             _ => "failed",
         };
-        eprintln!("history: {} {status} in {} ms: {ended}", run.id, run.duration_ms);
+        eprintln!(
+            "history: {} {status} in {} ms: {ended}",
+            run.id, run.duration_ms
+        );
     }
     Ok(())
 }
@@ -174,7 +183,8 @@ async fn show(cancel: &Cancel) -> Result<()> {
     let server = Box::pin(ScratchServer::builder().start(&ctx)).await?;
     let url = DatabaseUrl::parse(&server.url("postgres"), &ConnectEnv::default())?;
     let mut session = WireConnection::connect(&url, cancel).await?;
-    let rows = "create table orders as select i as id, now() as placed from generate_series(1, 1000) i";
+    let rows =
+        "create table orders as select i as id, now() as placed from generate_series(1, 1000) i";
     session.execute(rows).await?;
     session.close().await;
     let place = std::env::temp_dir().join(format!("opskit-embed-{}", std::process::id()));

@@ -15,7 +15,10 @@ use opskit_core::{Error, ErrorKind, Result};
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let (Some(place), Some(url)) = (arguments.next(), arguments.next()) else {
-        return Err(Error::new(ErrorKind::InvalidInput, "give REPOSITORY and URL"));
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "give REPOSITORY and URL",
+        ));
     };
     let ctx = OpContext::default();
     let url = DatabaseUrl::parse(&url, &ConnectEnv::from_process())?;

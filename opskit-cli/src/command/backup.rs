@@ -5,7 +5,6 @@ use crate::args::BackupArgs;
 use crate::database::Database;
 use crate::exit::Stop;
 use crate::limits::Limits;
-use crate::printer::Verbosity;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::summary::{aligned, excluded};
@@ -48,10 +47,7 @@ pub(crate) fn run(args: &BackupArgs, app: &App) -> Result<(), Stop> {
         .warnings
         .iter()
         .for_each(|text| printer.warning(text));
-    match printer.verbosity() {
-        Verbosity::Quiet => Ok(()),
-        _ => printer.result(&text(&report)),
-    }
+    printer.good_news(&text(&report))
 }
 
 fn request(

@@ -96,11 +96,7 @@ fn document(project: &Project, app: &App) -> ConfigDocument {
     }
 }
 
-fn hooks(
-    config: &Config,
-    app: &App,
-    problems: &mut Vec<String>,
-) -> BTreeMap<&'static str, String> {
+fn hooks(config: &Config, app: &App, problems: &mut Vec<String>) -> BTreeMap<&'static str, String> {
     let hooks = config.hooks.resolve(|name| app.env.var(name));
     let mut told = BTreeMap::new();
     for (name, hook) in [

@@ -61,10 +61,7 @@ pub(crate) fn run(args: &ListArgs, app: &App) -> Result<(), Stop> {
 }
 
 impl ListDocument {
-    pub(crate) fn of(
-        repository: &Repository,
-        overdue: Vec<OverdueTarget>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn of(repository: &Repository, overdue: Vec<OverdueTarget>) -> Result<Self, Error> {
         let ids = repository.backups()?;
         Ok(Self {
             schema: "opskit.list/1",
@@ -111,7 +108,10 @@ fn overdue(repository: &Repository, app: &App) -> Result<Vec<OverdueTarget>, Err
 fn warn(late: &OverdueTarget, app: &App) {
     let every = units::elapsed(Duration::from_secs(late.schedule_seconds));
     let how = match late.overdue_seconds {
-        Some(seconds) => format!("overdue by {}", units::elapsed(Duration::from_secs(seconds))),
+        Some(seconds) => format!(
+            "overdue by {}",
+            units::elapsed(Duration::from_secs(seconds))
+        ),
         None => "missing: none was made under this name yet".to_owned(),
     };
     let target = &late.target;

@@ -17,10 +17,11 @@ pub(crate) fn run(args: &VerifyArgs, app: &App) -> Result<(), Stop> {
         let ctx = OpContext::new(cancel);
         Ok(on_a_thread(&ctx, &repository, id, level).await?)
     })?;
-    if app.printer.is_json() {
-        app.printer.json(&report)?;
-    } else {
-        app.printer.result(&text(&report))?;
+    let printer = &app.printer;
+    match (printer.is_json(), report.is_sound()) {
+        (true, _) => printer.json(&report)?,
+        (false, true) => printer.good_news(&text(&report))?,
+        (false, false) => printer.result(&text(&report))?,
     }
     if report.is_sound() {
         Ok(())

@@ -92,10 +92,12 @@ impl Run<'_> {
     /// The failure itself is what is told; that it cannot be written down, or told further, is a warning.
     async fn close_failed(&self, ctx: &OpContext, repository: &Repository, error: &Error) {
         let now = ctx.clock().now();
-        let record = self.record(ctx, RunStatus::of(error), now).map(|record| RunRecord {
-            error: Some(RunError::of(error)),
-            ..record
-        });
+        let record = self
+            .record(ctx, RunStatus::of(error), now)
+            .map(|record| RunRecord {
+                error: Some(RunError::of(error)),
+                ..record
+            });
         for message in self.close(ctx, repository, record, now).await {
             ctx.emit(Event::Warning { message });
         }
@@ -109,15 +111,17 @@ impl Run<'_> {
         migration: Option<String>,
     ) {
         let now = ctx.clock().now();
-        let record = self.record(ctx, RunStatus::Success, now).map(|record| RunRecord {
-            tables: report.tables.len() as u64,
-            rows: report.rows,
-            size_bytes: report.stored_bytes,
-            manifest_sha256: Some(report.manifest_sha256.clone()),
-            migration_version: migration,
-            warnings: report.warnings.clone(),
-            ..record
-        });
+        let record = self
+            .record(ctx, RunStatus::Success, now)
+            .map(|record| RunRecord {
+                tables: report.tables.len() as u64,
+                rows: report.rows,
+                size_bytes: report.stored_bytes,
+                manifest_sha256: Some(report.manifest_sha256.clone()),
+                migration_version: migration,
+                warnings: report.warnings.clone(),
+                ..record
+            });
         let warnings = self.close(ctx, repository, record, now).await;
         report.warnings.extend(warnings);
     }
@@ -130,7 +134,8 @@ impl Run<'_> {
         record: Result<RunRecord>,
         now: OffsetDateTime,
     ) -> Vec<String> {
-        let no_record = |error: Error| format!("the run has no record: {}", error.chain().join(": "));
+        let no_record =
+            |error: Error| format!("the run has no record: {}", error.chain().join(": "));
         let mut record = match record {
             Ok(record) => record,
             Err(error) => return vec![no_record(error)],
@@ -178,6 +183,15 @@ struct RunDocument<'a> {
 
 impl Backup {
     /// Reads everything into the repository, commits it, and writes the record of the run.
+    ///
+    /// ```no_run
+    /// use opskit_core::{backup::Backup, context::OpContext, repository::Repository};
+    /// # async fn example(opened: Backup, repository: &Repository) -> opskit_core::Result<()> {
+    /// let report = opened.run(&OpContext::default(), repository).await?;
+    /// println!("{}: {} rows, warnings: {:?}", report.id, report.rows, report.warnings);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Of kind `PermissionDenied` when the plan says that something is missing, `Unsupported` when it has

@@ -169,6 +169,12 @@ pub struct Config {
 impl Config {
     /// Reads the text of `opskit.toml`.
     ///
+    /// ```
+    /// use opskit_core::config::Config;
+    /// let error = Config::parse("[limits]\njobs = 0").unwrap_err();
+    /// assert_eq!(error.to_string(), "opskit.toml line 2: jobs is a number from 1 to 256");
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`], with the line of the mistake. No value of the file is repeated:
     /// someone may have put a password there.
@@ -186,6 +192,14 @@ impl Config {
     }
 
     /// The repository of this name.
+    ///
+    /// ```
+    /// use opskit_core::config::Config;
+    /// let config = Config::parse("[repository.main]\nurl = \"backups\"")?;
+    /// assert_eq!(config.repository("main")?.url, "backups");
+    /// assert!(config.repository("other").is_err());
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], with the names that there are.

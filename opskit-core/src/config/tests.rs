@@ -83,13 +83,21 @@ fn mistakes_name_their_line() {
             2,
             "a hook is a list",
         ),
-        ("[hooks]\non_success = \"notify\"".to_owned(), 2, "URL of a hook"),
+        (
+            "[hooks]\non_success = \"notify\"".to_owned(),
+            2,
+            "URL of a hook",
+        ),
         (
             "[hooks]\non_success = { url_env = \"a b\" }".to_owned(),
             2,
             "url_env",
         ),
-        ("[hooks]\n\ntimeout = \"20\"".to_owned(), 3, "cannot be read"),
+        (
+            "[hooks]\n\ntimeout = \"20\"".to_owned(),
+            3,
+            "cannot be read",
+        ),
     ] {
         let error = mistake(&text).to_string();
         assert!(error.contains(&format!("line {line}:")), "{text}: {error}");
@@ -127,7 +135,10 @@ fn the_url_of_a_hook_is_not_shown() {
     assert!(!format!("{config:?}").contains("hunter2"));
     let resolved = Config::parse(FULL).unwrap().hooks;
     let told = format!("{:?}", resolved.resolve(|_| Some("hunter2")));
-    assert!(told.contains("ALERT_URL") && !told.contains("hunter2"), "{told}");
+    assert!(
+        told.contains("ALERT_URL") && !told.contains("hunter2"),
+        "{told}"
+    );
 }
 
 /// The keys that the parser knows, as it tells them itself.

@@ -160,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_hangs_is_given_up() {
         let hooks = Hooks {
-            on_failure: Some(shell("sleep 600")),
+            on_failure: Some(shell("exec sleep 600")),
             timeout: Duration::from_millis(100),
             ..Hooks::default()
         };
@@ -183,7 +183,7 @@ mod tests {
         handle.cancel();
         let ctx = OpContext::new(cancel);
         let hooks = Hooks {
-            on_success: Some(shell("sleep 600")),
+            on_success: Some(shell("exec sleep 600")),
             on_failure: Some(shell("exit 0")),
             ..Hooks::default()
         };

@@ -180,6 +180,14 @@ impl Repository {
 
     /// The records of all runs, in the order in which they ended.
     ///
+    /// ```
+    /// # use opskit_core::repository::Repository;
+    /// # let place = tempfile::tempdir().unwrap();
+    /// let repository = Repository::create(place.path().join("backups"))?;
+    /// assert_eq!(repository.history()?, []);
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Of kind `Storage` when the directory cannot be read; [`ErrorKind::Damaged`] for a record that
     /// cannot be understood.

@@ -5,8 +5,8 @@ use crate::name::random_hex;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use time::{Date, Month, OffsetDateTime, Time};
 use time::macros::format_description;
+use time::{Date, Month, OffsetDateTime, Time};
 
 /// The identity of a backup. Later ones sort after earlier ones.
 ///
@@ -23,6 +23,13 @@ pub struct BackupId(String);
 
 impl BackupId {
     /// A new one for a backup that starts `now`.
+    ///
+    /// ```
+    /// use opskit_core::repository::BackupId;
+    /// let id = BackupId::new(std::time::SystemTime::UNIX_EPOCH.into())?;
+    /// assert!(id.as_str().starts_with("19700101T000000Z-"));
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] for a time that has no year of four digits.
@@ -138,7 +145,10 @@ mod tests {
         );
         assert!(first < second, "{first} {second}");
         assert_eq!(first.to_string().parse::<BackupId>().unwrap(), first);
-        assert_eq!(second.started_at().unwrap(), datetime!(2026-11-21 01:30:01 UTC));
+        assert_eq!(
+            second.started_at().unwrap(),
+            datetime!(2026-11-21 01:30:01 UTC)
+        );
         let odd: BackupId = "20261341T013000Z-7f3a9c2e".parse().unwrap();
         assert!(odd.started_at().is_err());
     }

@@ -14,19 +14,28 @@ async fn a_backup_is_listed_shown_and_verified() {
     assert_eq!(report["schema"], "opskit.backup/1");
     assert_eq!(report["rows"], 1001);
     let id = report["id"].as_str().unwrap();
-    let listed = within(place.path(), &["list", "--json"]).run().code(0).json();
+    let listed = within(place.path(), &["list", "--json"])
+        .run()
+        .code(0)
+        .json();
     assert_eq!(listed["schema"], "opskit.list/1");
     assert_eq!(listed["backups"][0]["id"], id);
     assert_eq!(listed["overdue"], serde_json::json!([]));
     let text = within(place.path(), &["list"]).run().code(0).out();
     assert!(text.contains(id) && text.contains("1 backup in "), "{text}");
     for name in ["latest", id] {
-        let shown = within(place.path(), &["show", name, "--json"]).run().code(0).json();
+        let shown = within(place.path(), &["show", name, "--json"])
+            .run()
+            .code(0)
+            .json();
         assert_eq!(shown["schema"], "opskit.show/1");
         assert_eq!(shown["contents"]["tags"]["why"], "test");
         assert_eq!(shown["manifest"]["id"], id);
     }
-    let text = within(place.path(), &["show", "latest"]).run().code(0).out();
+    let text = within(place.path(), &["show", "latest"])
+        .run()
+        .code(0)
+        .out();
     for words in ["public.t", "1,000 rows", "why=test", db.name(), "Odd.Name"] {
         assert!(text.contains(words), "{words}: {text}");
     }
@@ -37,7 +46,10 @@ async fn a_backup_is_listed_shown_and_verified() {
         assert_eq!(verified["rows"], rows, "{level}");
         assert_eq!(verified["faults"], serde_json::json!([]));
     }
-    let text = within(place.path(), &["verify", "latest"]).run().code(0).out();
+    let text = within(place.path(), &["verify", "latest"])
+        .run()
+        .code(0)
+        .out();
     assert!(text.contains("sound"), "{text}");
 }
 
@@ -47,13 +59,19 @@ async fn a_plan_stores_nothing() {
     let place = tempfile::tempdir().unwrap();
     let call = |args: &[&str]| {
         let args = ["backup", "--plan"].iter().chain(args);
-        Call::new(args).within(place.path()).env("DATABASE_URL", &db.url())
+        Call::new(args)
+            .within(place.path())
+            .env("DATABASE_URL", &db.url())
     };
     let plan = call(&["--json", "--exclude", "t"]).run().code(0).json();
     assert_eq!(plan["schema"], "opskit.backup-plan/1");
     assert_eq!(plan["tables"].as_array().unwrap().len(), 1);
     let text = call(&["--exclude", "t"]).run().code(0).out();
-    for words in ["Odd.Name", "not in it: rows of table public.t: excluded as asked", "1 table, "] {
+    for words in [
+        "Odd.Name",
+        "not in it: rows of table public.t: excluded as asked",
+        "1 table, ",
+    ] {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert_eq!(names(place.path()), [""; 0]);
@@ -67,17 +85,36 @@ async fn a_plan_tells_what_is_missing() {
     db.psql(&format!("create role {role} login")).await;
     let place = tempfile::tempdir().unwrap();
     let call = |args: &[&str]| {
-        Call::new(args).within(place.path()).env("DATABASE_URL", &db.url_for(&role)).run()
+        Call::new(args)
+            .within(place.path())
+            .env("DATABASE_URL", &db.url_for(&role))
+            .run()
     };
     let planned = call(&["backup", "--plan"]).code(77);
-    assert!(planned.out().contains("missing: table public.t needs the privilege SELECT"), "{}", planned.out());
-    assert_eq!(call(&["backup", "--plan", "--json"]).code(77).json()["missing"].as_array().unwrap().len(), 2);
-    call(&["backup"]).code(77).says("needs the privilege SELECT").says("--plan");
+    assert!(
+        planned
+            .out()
+            .contains("missing: table public.t needs the privilege SELECT"),
+        "{}",
+        planned.out()
+    );
+    assert_eq!(
+        call(&["backup", "--plan", "--json"]).code(77).json()["missing"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    call(&["backup"])
+        .code(77)
+        .says("needs the privilege SELECT")
+        .says("--plan");
     // The run has its record, and there is no backup.
     let listed = call(&["list", "--json"]).code(0).json();
     assert_eq!(listed["backups"], serde_json::json!([]));
     assert_eq!(names(&place.path().join("backups/history")).len(), 1);
-    db.psql(&format!("drop owned by {role}; drop role {role}")).await;
+    db.psql(&format!("drop owned by {role}; drop role {role}"))
+        .await;
 }
 
 #[tokio::test]
@@ -93,16 +130,27 @@ async fn what_is_not_there_is_66() {
     for command in ["show", "verify"] {
         let ended = within(place.path(), &[command, other]).run().code(66);
         ended.says(other).says("opskit list");
-        let ended = within(place.path(), &[command, "../../etc/passwd"]).run().code(64);
+        let ended = within(place.path(), &[command, "../../etc/passwd"])
+            .run()
+            .code(64);
         ended.says("is no backup").says("latest");
         within(place.path(), &[command]).run().code(64).says("<ID>");
-        let document = within(place.path(), &[command, other, "--json"]).run().code(66).json();
+        let document = within(place.path(), &[command, other, "--json"])
+            .run()
+            .code(66)
+            .json();
         assert_eq!(document["kind"], "not-found");
     }
     let call = Call::new(["backup", "--only", "nothing"]).within(place.path());
-    call.env("DATABASE_URL", &db.url()).run().code(66).says("no table matches");
+    call.env("DATABASE_URL", &db.url())
+        .run()
+        .code(66)
+        .says("no table matches");
     // What failed took nothing away.
-    let listed = within(place.path(), &["list", "--json"]).run().code(0).json();
+    let listed = within(place.path(), &["list", "--json"])
+        .run()
+        .code(0)
+        .json();
     assert_eq!(listed["backups"][0]["id"], report["id"]);
 }
 
@@ -116,7 +164,10 @@ fn requests_that_are_wrong() {
         (&["backup", "--jobs", "0"], "--jobs"),
         (&["backup", "--format", "csv"], "parquet, pgcopy"),
         (&["backup", "--db", "shop"], "opskit.toml"),
-        (&["verify", "latest", "--level", "deep"], "list, hash, decode"),
+        (
+            &["verify", "latest", "--level", "deep"],
+            "list, hash, decode",
+        ),
     ] {
         let call = within(place.path(), args).env("DATABASE_URL", NOWHERE);
         call.run().code(64).says("error: ").says(words);
@@ -134,10 +185,15 @@ async fn a_place_that_is_no_repository_is_not_written_to() {
     std::fs::write(place.path().join("file"), "x").unwrap();
     for (repo, code) in [("mine", 74), ("file", 74), ("file/below", 74)] {
         let call = within(place.path(), &["backup", "--repo", repo]);
-        call.env("DATABASE_URL", &db.url()).run().code(code).says(repo);
+        call.env("DATABASE_URL", &db.url())
+            .run()
+            .code(code)
+            .says(repo);
     }
     assert_eq!(names(&place.path().join("mine")), ["file"]);
-    within(place.path(), &["list", "--repo", "mine"]).run().code(66);
+    within(place.path(), &["list", "--repo", "mine"])
+        .run()
+        .code(66);
 }
 
 #[tokio::test]
@@ -145,15 +201,29 @@ async fn damage_is_65_and_names_the_object() {
     let db = sample().await;
     let (place, _) = backed_up(&db, &[]);
     let name = damage(place.path(), "public.t/part-00000.parquet");
-    within(place.path(), &["verify", "latest", "--level", "list"]).run().code(0);
+    within(place.path(), &["verify", "latest", "--level", "list"])
+        .run()
+        .code(0);
     let ended = within(place.path(), &["verify", "latest"]).run().code(65);
-    assert!(ended.out().contains(&name) && ended.out().contains("1 fault"), "{}", ended.out());
-    let document = within(place.path(), &["verify", "latest", "--json"]).run().code(65).json();
+    assert!(
+        ended.out().contains(&name) && ended.out().contains("1 fault"),
+        "{}",
+        ended.out()
+    );
+    let document = within(place.path(), &["verify", "latest", "--json"])
+        .run()
+        .code(65)
+        .json();
     assert_eq!(document["faults"].as_array().unwrap().len(), 1);
-    damage(place.path(), "manifest.json");
+    let folder = place.path().join("backups/backups");
+    let manifest = folder.join(&names(&folder)[0]).join("manifest.json");
+    std::fs::write(manifest, "{").unwrap();
     within(place.path(), &["show", "latest"]).run().code(65);
     within(place.path(), &["verify", "latest"]).run().code(65);
-    let listed = within(place.path(), &["list", "--json"]).run().code(65).json();
+    let listed = within(place.path(), &["list", "--json"])
+        .run()
+        .code(65)
+        .json();
     assert!(listed["backups"][0]["error"].is_string(), "{listed}");
 }
 
@@ -172,7 +242,10 @@ async fn a_schedule_that_is_not_kept_is_told() {
     write("24h").unwrap();
     std::fs::create_dir(place.path().join("deep")).unwrap();
     let call = |args: &[&str]| {
-        Call::new(args).within(&place.path().join("deep")).env("SHOP_URL", &db.url()).run()
+        Call::new(args)
+            .within(&place.path().join("deep"))
+            .env("SHOP_URL", &db.url())
+            .run()
     };
     call(&["backup", "--type", "schema"]).code(0);
     // The only repository of the file is meant.

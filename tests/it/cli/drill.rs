@@ -9,21 +9,36 @@ async fn a_drill_passes_and_leaves_its_record() {
     let (place, report) = backed_up(&db, &[]);
     std::fs::write(
         place.path().join("checks.sql"),
-        "select 'rows of t', count(*) = 1000, count(*) || ' rows' from t;",
+        "select 'rows of t', count(*) = 1000, count(*) || ' rows' from public.t;",
     )
     .unwrap();
-    let call = |more: &[&str]| Call::new(["drill"].iter().chain(more)).within(place.path()).run();
+    let call = |more: &[&str]| {
+        Call::new(["drill"].iter().chain(more))
+            .within(place.path())
+            .run()
+    };
     let document = call(&["--check", "checks.sql", "--json"]).code(0).json();
     assert_eq!(document["schema"], "opskit.drill/1");
     assert_eq!(document["outcome"], "passed");
     assert_eq!(document["backup"], report["id"]);
     assert!(document["recovery_ms"].as_u64().unwrap() > 0);
     let checks = document["checks"].as_array().unwrap();
-    assert!(checks.iter().any(|check| check["name"] == "rows of t" && check["ok"] == true));
+    assert!(
+        checks
+            .iter()
+            .any(|check| check["name"] == "rows of t" && check["ok"] == true)
+    );
     let history = names(&place.path().join("backups/history"));
-    assert!(history.iter().any(|name| name.starts_with("drill-")), "{history:?}");
+    assert!(
+        history.iter().any(|name| name.starts_with("drill-")),
+        "{history:?}"
+    );
     let text = call(&["latest", "--check", "checks.sql"]).code(0).out();
-    for words in ["ok: rows of t: 1000 rows", "the same by", "drill passed: recovery took "] {
+    for words in [
+        "ok: rows of t: 1000 rows",
+        "the same by",
+        "drill passed: recovery took ",
+    ] {
         assert!(text.contains(words), "{words}: {text}");
     }
 }
@@ -34,17 +49,44 @@ async fn a_check_that_fails_is_1() {
     let db = sample().await;
     let (place, _) = backed_up(&db, &[]);
     for (name, sql, words) in [
-        ("no.sql", "select 'few rows', count(*) < 10 from t", "not ok: few rows"),
-        ("unknown.sql", "select 'nobody knows', null::bool", "unknown: nobody knows"),
+        (
+            "no.sql",
+            "select 'few rows', count(*) < 10 from public.t",
+            "not ok: few rows",
+        ),
+        (
+            "unknown.sql",
+            "select 'nobody knows', null::bool",
+            "unknown: nobody knows",
+        ),
     ] {
         std::fs::write(place.path().join(name), sql).unwrap();
-        let ended = Call::new(["drill", "--check", name]).within(place.path()).run();
+        let ended = Call::new(["drill", "--check", name])
+            .within(place.path())
+            .run();
         let ended = ended.code(1);
-        assert!(ended.out().contains(words) && ended.out().contains("drill failed"), "{}", ended.out());
+        assert!(
+            ended.out().contains(words) && ended.out().contains("drill failed"),
+            "{}",
+            ended.out()
+        );
     }
-    Call::new(["drill", "--check", "no-such-file.sql"]).within(place.path()).run().code(66).says("no-such-file.sql");
+    Call::new(["drill", "--check", "no-such-file.sql"])
+        .within(place.path())
+        .run()
+        .code(66)
+        .says("no-such-file.sql");
+    std::fs::write(place.path().join("path.sql"), "select 'x', true from t").unwrap();
+    let ended = Call::new(["drill", "--check", "path.sql"])
+        .within(place.path())
+        .run();
+    ended.code(66).says("search path is empty");
     std::fs::write(place.path().join("bad.sql"), "selec 1").unwrap();
-    Call::new(["drill", "--check", "bad.sql"]).within(place.path()).run().code(64).says("syntax");
+    Call::new(["drill", "--check", "bad.sql"])
+        .within(place.path())
+        .run()
+        .code(64)
+        .says("syntax");
 }
 
 #[tokio::test]
@@ -63,13 +105,25 @@ async fn a_drill_takes_an_empty_database_too() {
 async fn what_cannot_be_drilled() {
     let db = sample().await;
     let empty = tempfile::tempdir().unwrap();
-    Call::new(["drill"]).within(empty.path()).run().code(66).says("no repository");
+    Call::new(["drill"])
+        .within(empty.path())
+        .run()
+        .code(66)
+        .says("no repository");
     let (place, _) = backed_up(&db, &[]);
     let none = ["drill", "--pg-bin", empty.path().to_str().unwrap()];
-    Call::new(none).within(place.path()).run().code(66).says("hint: ");
+    Call::new(none)
+        .within(place.path())
+        .run()
+        .code(66)
+        .says("hint: ");
     damage(place.path(), "public.t/part-00000.parquet");
     let ended = Call::new(["drill"]).within(place.path()).run();
     // The rest is restored and compared all the same; what is damaged is named.
     let ended = ended.code(1);
-    assert!(ended.out().contains("part-00000.parquet") && ended.out().contains("drill failed"), "{}", ended.out());
+    assert!(
+        ended.out().contains("part-00000.parquet") && ended.out().contains("drill failed"),
+        "{}",
+        ended.out()
+    );
 }

@@ -39,7 +39,9 @@ fn receiver(answers: &[Answer]) -> (String, Receiver<(String, Value)>) {
             match answer {
                 Answer::Status(code) => {
                     // Somebody else's host; following it would be told by the answers that are left.
-                    let head = format!("HTTP/1.1 {code} Word\r\nLocation: http://127.0.0.1:{port}/elsewhere\r\nContent-Length: 0\r\n\r\n");
+                    let head = format!(
+                        "HTTP/1.1 {code} Word\r\nLocation: http://127.0.0.1:{port}/elsewhere\r\nContent-Length: 0\r\n\r\n"
+                    );
                     socket.write_all(head.as_bytes()).unwrap();
                 }
                 Answer::Silence => silent.push(socket),
@@ -52,7 +54,10 @@ fn receiver(answers: &[Answer]) -> (String, Receiver<(String, Value)>) {
         std::thread::park();
         drop(silent);
     });
-    (format!("http://127.0.0.1:{port}/services/{SECRET}?key={SECRET}"), received)
+    (
+        format!("http://127.0.0.1:{port}/services/{SECRET}?key={SECRET}"),
+        received,
+    )
 }
 
 /// The head of a request, and its document.
@@ -67,14 +72,18 @@ fn read_request(stream: impl Read) -> (String, Value) {
         }
         head.push_str(&line.to_ascii_lowercase());
     }
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.unwrap().trim().parse().unwrap()];
     stream.read_exact(&mut body).unwrap();
     (head, serde_json::from_slice(&body).unwrap())
 }
 
 async fn call(url: &str) -> Result<(), opskit_core::Error> {
-    Hook::Web(HookUrl::parse(url).unwrap()).call(b"{\"n\":1}").await
+    Hook::Web(HookUrl::parse(url).unwrap())
+        .call(b"{\"n\":1}")
+        .await
 }
 
 #[tokio::test]
@@ -83,7 +92,10 @@ async fn a_document_is_posted_as_json() {
     call(&url).await.unwrap();
     let (head, document) = received.recv().unwrap();
     let path = SECRET.to_ascii_lowercase();
-    assert!(head.starts_with(&format!("post /services/{path}?key={path} http/1.1")), "{head}");
+    assert!(
+        head.starts_with(&format!("post /services/{path}?key={path} http/1.1")),
+        "{head}"
+    );
     for line in ["content-type: application/json", "user-agent: opskit/"] {
         assert!(head.contains(line), "{head}");
     }
@@ -92,7 +104,11 @@ async fn a_document_is_posted_as_json() {
 
 #[tokio::test]
 async fn errors_of_the_server_are_tried_again_and_others_are_not() {
-    let (url, received) = receiver(&[Answer::Status(500), Answer::Status(429), Answer::Status(200)]);
+    let (url, received) = receiver(&[
+        Answer::Status(500),
+        Answer::Status(429),
+        Answer::Status(200),
+    ]);
     call(&url).await.unwrap();
     assert_eq!(received.iter().take(3).count(), 3);
     for (status, kind) in [(404, ErrorKind::CheckFailed), (302, ErrorKind::CheckFailed)] {
@@ -100,21 +116,35 @@ async fn errors_of_the_server_are_tried_again_and_others_are_not() {
         let error = call(&url).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{status}");
         assert!(error.to_string().contains(&status.to_string()), "{error}");
-        assert_eq!(received.try_iter().count(), 1, "{status} is final, and leads nowhere");
+        assert_eq!(
+            received.try_iter().count(),
+            1,
+            "{status} is final, and leads nowhere"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_dead_host_is_given_up_without_its_secrets() {
     let start = Instant::now();
-    let url = format!("http://ann:{SECRET}@127.0.0.1:{}/{SECRET}?{SECRET}", free_port());
+    let url = format!(
+        "http://ann:{SECRET}@127.0.0.1:{}/{SECRET}?{SECRET}",
+        free_port()
+    );
     let error = call(&url).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
     let told = format!("{error:?} {}", error.chain().join(": "));
-    assert!(told.contains("127.0.0.1") && !told.contains(SECRET), "{told}");
+    assert!(
+        told.contains("127.0.0.1") && !told.contains(SECRET),
+        "{told}"
+    );
     assert!(told.contains("refused"), "{told}");
     // It was tried again, with pauses.
-    assert!(start.elapsed() > Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() > Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -123,7 +153,10 @@ async fn a_host_that_does_not_answer_is_given_up() {
     let mut hooks = Hooks::default();
     hooks.on_failure = Some(Hook::Web(HookUrl::parse(&url).unwrap()));
     hooks.timeout = Duration::from_millis(300);
-    let error = hooks.failed(&OpContext::default(), b"{}").await.unwrap_err();
+    let error = hooks
+        .failed(&OpContext::default(), b"{}")
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(!error.chain().join(": ").contains(SECRET));
 }
@@ -158,7 +191,9 @@ async fn a_success_and_a_failure_are_told_to_urls() {
     let place = project(&format!(
         "on_success = \"{good}\"\non_failure = {{ url_env = \"ALERT_URL\" }}"
     ));
-    let report = keeps_secrets(backup(place.path(), &db.url(), &["--json"]).run()).code(0).json();
+    let report = keeps_secrets(backup(place.path(), &db.url(), &["--json"]).run())
+        .code(0)
+        .json();
     // The variable for failures is not set, which is nobody's business yet.
     assert_eq!(report["warnings"], serde_json::json!([]));
     let (_, document) = succeeded.recv().unwrap();
@@ -180,11 +215,26 @@ async fn a_hook_that_fails_is_a_warning() {
     let db = sample().await;
     let (missing, _received) = receiver(&[Answer::Status(404)]);
     for (hooks, words) in [
-        ("on_success = [\"false\"]".to_owned(), "\"false\" ended with"),
-        ("on_success = [\"no-such-program-here\"]".to_owned(), "cannot run"),
-        (format!("on_success = \"{missing}\""), "\"127.0.0.1\" answered 404"),
-        ("on_success = { url_env = \"ALERT_URL\" }".to_owned(), "ALERT_URL is not set"),
-        ("on_success = [\"sleep\", \"600\"]\ntimeout = \"200ms\"".to_owned(), "longer than"),
+        (
+            "on_success = [\"false\"]".to_owned(),
+            "\"false\" ended with",
+        ),
+        (
+            "on_success = [\"no-such-program-here\"]".to_owned(),
+            "cannot run",
+        ),
+        (
+            format!("on_success = \"{missing}\""),
+            "\"127.0.0.1\" answered 404",
+        ),
+        (
+            "on_success = { url_env = \"ALERT_URL\" }".to_owned(),
+            "ALERT_URL is not set",
+        ),
+        (
+            "on_success = [\"sleep\", \"600\"]\ntimeout = \"200ms\"".to_owned(),
+            "longer than",
+        ),
     ] {
         let place = project(&hooks);
         let ended = keeps_secrets(backup(place.path(), &db.url(), &[]).run()).code(0);
@@ -193,7 +243,10 @@ async fn a_hook_that_fails_is_a_warning() {
         let repository = Repository::open(place.path().join("backups")).unwrap();
         let record = &repository.history().unwrap()[0];
         assert_eq!(record.status, RunStatus::Success);
-        assert!(record.warnings.iter().any(|text| text.contains(words)), "{record:?}");
+        assert!(
+            record.warnings.iter().any(|text| text.contains(words)),
+            "{record:?}"
+        );
         assert_eq!(repository.backups().unwrap().len(), 1);
     }
 }
@@ -201,13 +254,23 @@ async fn a_hook_that_fails_is_a_warning() {
 #[tokio::test]
 async fn a_program_gets_the_record_of_the_run() {
     let db = sample().await;
-    let place = project("on_success = [\"cp\", \"/dev/stdin\", \"told.json\"]\non_failure = [\"cp\", \"/dev/stdin\", \"told.json\"]");
+    let place = project(
+        "on_success = [\"cp\", \"/dev/stdin\", \"told.json\"]\non_failure = [\"cp\", \"/dev/stdin\", \"told.json\"]",
+    );
     let told = || -> Value {
         serde_json::from_slice(&std::fs::read(place.path().join("told.json")).unwrap()).unwrap()
     };
-    backup(place.path(), &db.url(), &["--tag", "why=test"]).run().code(0);
+    backup(place.path(), &db.url(), &["--tag", "why=test"])
+        .run()
+        .code(0);
     assert_eq!(told()["tags"]["why"], "test");
-    backup(place.path(), "postgresql://ann@127.0.0.1:1/x?sslmode=disable", &[]).run().code(69);
+    backup(
+        place.path(),
+        "postgresql://ann@127.0.0.1:1/x?sslmode=disable",
+        &[],
+    )
+    .run()
+    .code(69);
     assert_eq!(told()["status"], "failed");
     assert_eq!(told()["error"]["kind"], "connection");
 }
@@ -219,7 +282,17 @@ async fn https_trusts_what_the_system_trusts() {
     make_certificates(place.path());
     let port = free_port();
     let mut server = Command::new("openssl")
-        .args(["s_server", "-quiet", "-naccept", "2", "-cert", "server.crt", "-key", "server.key", "-accept"])
+        .args([
+            "s_server",
+            "-quiet",
+            "-naccept",
+            "2",
+            "-cert",
+            "server.crt",
+            "-key",
+            "server.key",
+            "-accept",
+        ])
         .arg(format!("127.0.0.1:{port}"))
         .current_dir(place.path())
         .stdin(Stdio::piped())
@@ -237,11 +310,15 @@ async fn https_trusts_what_the_system_trusts() {
     let (mut stdin, stdout) = (server.stdin.take().unwrap(), server.stdout.take().unwrap());
     let answering = std::thread::spawn(move || {
         let request = read_request(stdout);
-        stdin.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        stdin
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .unwrap();
         stdin.flush().unwrap();
         (request, stdin)
     });
-    let project = project(&format!("on_success = \"https://localhost:{port}/{SECRET}\""));
+    let project = project(&format!(
+        "on_success = \"https://localhost:{port}/{SECRET}\""
+    ));
     let trusted = place.path().join("ca.crt");
     let ended = backup(project.path(), &db.url(), &[])
         .env("SSL_CERT_FILE", trusted.to_str().unwrap())

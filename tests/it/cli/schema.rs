@@ -8,7 +8,7 @@ async fn a_dump_makes_the_objects_again() {
     let (db, other) = (sample().await, database().await);
     let call = |args: &[&str]| Call::new(args).env("DATABASE_URL", &db.url()).run().code(0);
     let sql = call(&["schema", "dump"]).out();
-    assert!(sql.contains("CREATE TABLE public.t"), "{sql}");
+    assert!(sql.contains("CREATE TABLE \"public\".\"t\""), "{sql}");
     other.psql(&sql).await;
     let diff = Call::new(["schema", "diff", &db.url(), &other.url(), "--objects-only"]).run();
     assert_eq!(diff.code(0).out(), "");
@@ -19,14 +19,20 @@ async fn a_dump_makes_the_objects_again() {
 async fn what_differs_is_told_and_is_1() {
     let (db, place) = (sample().await, tempfile::tempdir().unwrap());
     let call = |args: &[&str]| {
-        Call::new(args).within(place.path()).env("DATABASE_URL", &db.url()).run()
+        Call::new(args)
+            .within(place.path())
+            .env("DATABASE_URL", &db.url())
+            .run()
     };
-    call(&["schema", "snapshot", "-o", "before.json"]).code(0).says("facts about objects");
+    call(&["schema", "snapshot", "-o", "before.json"])
+        .code(0)
+        .says("facts about objects");
     assert_eq!(names(place.path()), ["before.json"]);
     let url = db.url();
     let diff = ["schema", "diff", "before.json", &url];
     call(&diff).code(0).says("no difference");
-    db.psql("alter table t add column more int; create view v as select 1 as one").await;
+    db.psql("alter table t add column more int; create view v as select 1 as one")
+        .await;
     let ended = call(&diff).code(1);
     for words in ["public.t", "more", "only in B: view public.v"] {
         assert!(ended.out().contains(words), "{words}: {}", ended.out());
@@ -44,12 +50,19 @@ fn requests_that_are_wrong() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("other.json"), "{}").unwrap();
     let call = |args: &[&str]| {
-        Call::new(args).within(place.path()).env("DATABASE_URL", NOWHERE).run()
+        Call::new(args)
+            .within(place.path())
+            .env("DATABASE_URL", NOWHERE)
+            .run()
     };
     call(&["schema"]).code(64);
     call(&["schema", "diff", "a.json"]).code(64).says("<B>");
-    call(&["schema", "diff", "a.json", "b.json"]).code(66).says("a.json");
-    call(&["schema", "diff", "other.json", "other.json"]).code(65).says("other.json");
+    call(&["schema", "diff", "a.json", "b.json"])
+        .code(66)
+        .says("a.json");
+    call(&["schema", "diff", "other.json", "other.json"])
+        .code(65)
+        .says("other.json");
     for what in ["dump", "snapshot"] {
         call(&["schema", what]).code(69);
     }

@@ -19,11 +19,23 @@ fn the_service_shows_two_rounds() {
     let output = service().output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{told}");
-    assert_eq!(told.matches("public.orders: 1000 rows").count(), 2, "{told}");
-    assert_eq!(told.matches(": verified, 1000 rows decoded").count(), 2, "{told}");
+    assert_eq!(
+        told.matches("public.orders: 1000 rows").count(),
+        2,
+        "{told}"
+    );
+    assert_eq!(
+        told.matches(": verified, 1000 rows decoded").count(),
+        2,
+        "{told}"
+    );
     assert_eq!(told.matches("there is no backup yet").count(), 1, "{told}");
     let history = told.lines().filter(|line| line.starts_with("history: "));
-    assert_eq!(history.filter(|line| line.contains("success")).count(), 2, "{told}");
+    assert_eq!(
+        history.filter(|line| line.contains("success")).count(),
+        2,
+        "{told}"
+    );
 }
 
 /// A service that serves ends in order when it is told to, and its backups are there.
@@ -37,7 +49,7 @@ async fn the_service_ends_when_it_is_told() {
         .env("DATABASE_URL", db.url())
         .env("BACKUP_REPO", &repository)
         .env("BACKUP_EVERY", "1h");
-    let mut child = command.spawn().unwrap();
+    let child = command.spawn().unwrap();
     let start = Instant::now();
     let complete = || {
         let opened = opskit_core::repository::Repository::open(&repository);
@@ -48,9 +60,14 @@ async fn the_service_ends_when_it_is_told() {
         std::thread::sleep(Duration::from_millis(20));
     }
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output())
+        .await
+        .unwrap();
     let output = output.unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{told}");
-    assert!(told.contains("stopping") && told.contains("history: "), "{told}");
+    assert!(
+        told.contains("stopping") && told.contains("history: "),
+        "{told}"
+    );
 }

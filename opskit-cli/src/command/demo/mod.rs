@@ -165,8 +165,12 @@ fn make_new(path: &Path) -> Result<tempfile::TempDir, Error> {
         let message = format!("cannot make directory \"{}\"", path.display());
         Error::new(ErrorKind::Storage, message).with_source(source)
     };
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let name = path
+        .file_name()
+        .ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
     tempfile::Builder::new()
         .prefix(name)
         .rand_bytes(0)

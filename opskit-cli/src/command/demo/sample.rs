@@ -35,7 +35,8 @@ pub(super) async fn start(pg_bin: Option<&Path>, ctx: &OpContext) -> Result<Samp
         .option("jit", "off");
     let server = Box::pin(builder.start(ctx)).await?;
     let started = Instant::now();
-    let mut session = WireConnection::connect(&parse(&server.url("postgres"))?, ctx.cancel()).await?;
+    let mut session =
+        WireConnection::connect(&parse(&server.url("postgres"))?, ctx.cancel()).await?;
     for sql in PREPARE {
         session.execute(sql).await?;
     }

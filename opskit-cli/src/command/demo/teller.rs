@@ -69,7 +69,11 @@ impl Teller {
     }
 
     /// Starts a step: its title, and the command that does it.
-    pub(super) fn begin(&self, title: &'static str, command: impl Into<String>) -> Result<Begun, Stop> {
+    pub(super) fn begin(
+        &self,
+        title: &'static str,
+        command: impl Into<String>,
+    ) -> Result<Begun, Stop> {
         let command = command.into();
         let number = self.steps.len() + 1;
         self.say(&format!("\n{number}. {title}\n\n$ {command}\n"))?;
