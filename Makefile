@@ -28,14 +28,15 @@ setup: ## Everything the tests need: server programs, tools, a Python environmen
 	scripts/postgres.sh
 	scripts/venv.sh $(TEST_REQUIREMENTS)
 
-demo: ## Run the main job on a throw-away server with sample data
+demo: ## Backup, accident, restore and drill on throw-away servers; the files stay in target/demo
 	scripts/system.sh cc
 	scripts/postgres.sh
 	$(CARGO) build $(WORKSPACE) --bins
-	$(OPSKIT_BIN) demo
+	rm -rf -- "$(TARGET_DIR)/demo"
+	$(OPSKIT_BIN) demo --keep "$(TARGET_DIR)/demo"
 
 test: setup lint ## Everything that must hold on every change
-	$(CARGO) build $(WORKSPACE) --bins
+	$(CARGO) build $(WORKSPACE) --bins --examples
 	OPSKIT_TEST_PYTHON="$$(scripts/venv.sh $(TEST_REQUIREMENTS))/bin/python" scripts/run-tests.sh all
 	$(MAKE) doc-test python-test
 
@@ -44,7 +45,7 @@ test-full: export NEXTEST_PROFILE := full
 test-full: test valgrind fuzz ## The same at full size, then valgrind and the fuzz targets
 
 test-matrix: setup ## The integration tests on PostgreSQL 13 to 18
-	$(CARGO) build $(WORKSPACE) --bins
+	$(CARGO) build $(WORKSPACE) --bins --examples
 	OPSKIT_TEST_PYTHON="$$(scripts/venv.sh $(TEST_REQUIREMENTS))/bin/python" scripts/test-matrix.sh
 
 lint: ## Formatting, clippy, rustdoc; every warning is an error

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Keeps Postgres databases safe: gets tables out exactly and fast.
+/// Keeps Postgres databases safe: backs up, verifies, restores and drills; gets tables out exactly.
 ///
 /// The result goes to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
@@ -118,9 +118,11 @@ pub(crate) struct ExportArgs {
     pub(crate) plan: bool,
 }
 
-/// Export sample data from a throw-away server, and prove that it came out exactly.
+/// Show the whole loop on throw-away servers: backup, accident, restore and drill, each with its proof.
 ///
-/// Needs the programs of a Postgres server on this machine (initdb, postgres), and leaves nothing behind.
+/// Each step shows the command that a user would type, what it proved, and how long it took. Needs the
+/// programs of a Postgres server on this machine (initdb, postgres), and leaves nothing behind. Exits with
+/// 1 when anything is not as it was.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Keep the files here: a directory that does not exist yet

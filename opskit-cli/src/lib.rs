@@ -11,6 +11,8 @@ mod environment;
 mod exit;
 mod limits;
 mod logging;
+#[cfg(test)]
+mod manuals;
 mod output;
 mod printer;
 mod progress;

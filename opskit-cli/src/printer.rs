@@ -111,6 +111,14 @@ impl Printer {
         written.map_err(stdout_failed)
     }
 
+    /// Writes a result that says nothing but that all is well, to those who want to hear it.
+    pub(crate) fn good_news(&self, text: &str) -> Result<(), Stop> {
+        match self.verbosity {
+            Verbosity::Quiet => Ok(()),
+            Verbosity::Normal | Verbosity::Verbose => self.result(text),
+        }
+    }
+
     /// Writes the one document of a run.
     pub(crate) fn json(&self, document: &impl Serialize) -> Result<(), Stop> {
         let text = serde_json::to_string_pretty(document).map_err(|source| {

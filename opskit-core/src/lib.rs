@@ -1,7 +1,7 @@
 //! Operations that keep a Postgres database safe.
 //!
 //! Read the modules in this order; each uses only what stands before it:
-//! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`pgtype`], [`catalog`],
+//! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`hook`], [`pgtype`], [`catalog`],
 //! [`export`], [`config`], [`sink`], [`repository`], [`postgres`], [`scratch`], [`backup`].
 #![cfg_attr(
     test,
@@ -19,6 +19,7 @@ pub mod context;
 pub mod error;
 pub mod event;
 pub mod export;
+pub mod hook;
 pub mod name;
 pub mod pgtype;
 pub mod postgres;

@@ -1,11 +1,17 @@
 //! The command as its users meet it: the real program, its streams, files and statuses.
 
+mod backups;
 mod config;
 mod demo;
+mod drill;
 mod failures;
 mod formats;
 mod help;
+mod hooks;
+mod restore;
+mod schema;
 mod secrets;
+mod service;
 mod signals;
 
 use opskit_tests::TestDb;
@@ -133,3 +139,41 @@ async fn sample() -> TestDb {
     .await;
     db
 }
+
+/// A directory with a repository `backups`, and what the backup that was made of `db` there told.
+fn backed_up(db: &TestDb, more: &[&str]) -> (tempfile::TempDir, Value) {
+    let place = tempfile::tempdir().unwrap();
+    let args = ["backup", "--json"].iter().chain(more);
+    let call = Call::new(args).env("DATABASE_URL", &db.url());
+    let report = call.within(place.path()).run().code(0).json();
+    (place, report)
+}
+
+/// Flips a byte in the middle of a file of the latest backup whose name ends so, and gives its name.
+fn damage(place: &Path, end: &str) -> String {
+    let folder = place.join("backups/backups");
+    let id = names(&folder).pop().unwrap();
+    let mut found = Vec::new();
+    let mut folders = vec![folder.join(id)];
+    while let Some(folder) = folders.pop() {
+        for name in names(&folder) {
+            let path = folder.join(name);
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_str().unwrap().ends_with(end) {
+                found.push(path);
+            }
+        }
+    }
+    let [path] = &found[..] else {
+        panic!("{end} is {found:?}")
+    };
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// A URL where nothing answers.
+const NOWHERE: &str = "postgresql://ann@127.0.0.1:1/x?sslmode=disable";

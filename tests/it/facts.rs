@@ -118,6 +118,25 @@ async fn the_same_made_twice_has_the_same_facts() {
     assert_eq!(stored, a);
 }
 
+/// A restore makes a partition's key first and attaches it then, as `pg_dump` does.
+#[tokio::test]
+async fn a_key_of_a_partition_is_the_same_however_it_came() {
+    let (one, two) = (database().await, database().await);
+    let parent = "create table r (id int not null, constraint r_pkey primary key (id)) partition by range (id); ";
+    one.psql(&format!(
+        "{parent} create table r1 partition of r for values from (0) to (10)"
+    ))
+    .await;
+    two.psql(&format!(
+        "{parent} create table r1 (id int not null, constraint r1_pkey primary key (id)); \
+         alter table r attach partition r1 for values from (0) to (10)"
+    ))
+    .await;
+    let a = facts(&one).await;
+    let diff = FactsDiff::between(&a, &facts_like(&two, &a).await, Compared::Objects);
+    assert!(diff.is_empty(), "{diff}");
+}
+
 #[tokio::test]
 async fn a_fact_is_told_by_its_key() {
     let db = database().await;

@@ -233,7 +233,12 @@ fn run(command: &mut Command) {
     );
 }
 
-fn make_certificates(dir: &Path) {
+/// Makes `ca.crt`, and `server.crt` for localhost with its key, with `openssl`.
+///
+/// # Panics
+///
+/// When `openssl` fails.
+pub fn make_certificates(dir: &Path) {
     let openssl = |args: &str| {
         run(Command::new("openssl")
             .args(args.split(' '))
@@ -269,7 +274,13 @@ fn make_certificates(dir: &Path) {
     }
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on.
+///
+/// # Panics
+///
+/// When there is none.
+#[must_use]
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -72,10 +72,13 @@ pub(crate) struct DrillArgs {
     /// The backup
     #[arg(value_name = "ID", default_value = "latest")]
     pub(crate) id: String,
-    /// Restore into this empty database instead
+    /// Restore into this empty database instead: a URL, or a target of opskit.toml
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
-    /// Run the query in this file; each row is name, ok, detail
+    /// Confirm that a production target is meant
+    #[arg(long, value_name = "NAME", requires = "to")]
+    pub(crate) confirm: Option<String>,
+    /// Run the query in this file; each row is name, ok, detail; names need their schema
     #[arg(long, value_name = "FILE")]
     pub(crate) check: Vec<PathBuf>,
     /// The directory of the server programs [default: the oldest that will do]

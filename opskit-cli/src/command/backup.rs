@@ -3,19 +3,18 @@
 use crate::App;
 use crate::args::BackupArgs;
 use crate::database::Database;
-use crate::document::ErrorDocument;
 use crate::exit::Stop;
 use crate::limits::Limits;
-use crate::printer::Verbosity;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::summary::{aligned, excluded};
 use crate::{runtime, units};
 use opskit_core::Error;
-use opskit_core::backup::{Backup, BackupPlan, BackupReport, BackupRequest, backup, run_hook};
+use opskit_core::backup::{Backup, BackupPlan, BackupReport, BackupRequest, backup};
 use opskit_core::catalog::Scope;
 use opskit_core::context::OpContext;
 use opskit_core::event::Event;
+use opskit_core::hook::Hooks;
 use opskit_core::repository::{BackupType, GitState, Repository};
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -29,6 +28,7 @@ pub(crate) fn run(args: &BackupArgs, app: &App) -> Result<(), Stop> {
     if args.plan {
         return plan(&database, request, app);
     }
+    let request = request.with_hooks(hooks(app)?);
     let place = args.repository.place(Some(&database), app)?;
     let printer = &app.printer;
     let report = runtime::block_on(printer, async |cancel| {
@@ -38,9 +38,7 @@ pub(crate) fn run(args: &BackupArgs, app: &App) -> Result<(), Stop> {
         let repository = Repository::create(place)?;
         let result = Box::pin(backup(&ctx, &database.url, &repository, request)).await;
         progress.clear();
-        let result = result.map_err(|error| database.explain(error));
-        tell_hook(&result, app).await;
-        Ok(result?)
+        Ok(result.map_err(|error| database.explain(error))?)
     })?;
     if printer.is_json() {
         return printer.json(&report);
@@ -49,10 +47,7 @@ pub(crate) fn run(args: &BackupArgs, app: &App) -> Result<(), Stop> {
         .warnings
         .iter()
         .for_each(|text| printer.warning(text));
-    match printer.verbosity() {
-        Verbosity::Quiet => Ok(()),
-        _ => printer.result(&summary(&report)),
-    }
+    printer.good_news(&text(&report))
 }
 
 fn request(
@@ -76,6 +71,7 @@ fn request(
     request.tags = args.tags.iter().cloned().collect();
     request.accept_losses = args.accept_loss.clone();
     request.git = git();
+    request.target = database.target.as_ref().map(|(name, _)| name.clone());
     if let Some(target) = target {
         request.exclude.extend(target.exclude.iter().cloned());
         request
@@ -83,6 +79,14 @@ fn request(
             .extend(target.accept_loss.iter().cloned());
     }
     Ok(request)
+}
+
+/// Who is told how it ended, as `opskit.toml` says.
+fn hooks(app: &App) -> Result<Hooks, Error> {
+    match Project::find(app)? {
+        Some(project) => Ok(project.config.hooks.resolve(|name| app.env.var(name))),
+        None => Ok(Hooks::default()),
+    }
 }
 
 /// What git says of the working directory. None where there is no git, or nothing under it.
@@ -100,24 +104,6 @@ fn git() -> Option<GitState> {
         commit: ask(&["rev-parse", "--verify", "HEAD"])?,
         tag: ask(&["describe", "--tags", "--exact-match", "HEAD"]),
     })
-}
-
-/// Tells the hook of `opskit.toml`; a hook that fails is a warning, for the run itself has its own end.
-async fn tell_hook(result: &Result<BackupReport, Error>, app: &App) {
-    let Ok(Some(project)) = Project::find(app) else {
-        return;
-    };
-    let hooks = &project.config.hooks;
-    let (command, document) = match result {
-        Ok(report) => (&hooks.on_success, serde_json::to_vec(report)),
-        Err(error) => (
-            &hooks.on_failure,
-            serde_json::to_vec(&ErrorDocument::new(error)),
-        ),
-    };
-    if let Err(error) = run_hook(command, &document.unwrap_or_default()).await {
-        app.printer.warning(&error.chain().join(": "));
-    }
 }
 
 fn plan(database: &Database, request: BackupRequest, app: &App) -> Result<(), Stop> {
@@ -183,7 +169,8 @@ fn plan_text(plan: &BackupPlan) -> String {
     out
 }
 
-fn summary(report: &BackupReport) -> String {
+/// The report for people.
+pub(crate) fn text(report: &BackupReport) -> String {
     let rows: Vec<Vec<String>> = report
         .tables
         .iter()

@@ -4,7 +4,8 @@ use crate::App;
 use crate::args::{ConfigAction, ConfigArgs};
 use crate::exit::Stop;
 use crate::project::{Project, url_of};
-use opskit_core::config::{FILE_NAME, TargetClass};
+use opskit_core::config::{Config, FILE_NAME, TargetClass};
+use opskit_core::hook::Hook;
 use opskit_core::{Error, ErrorKind};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ struct ConfigDocument {
     default_repository: Option<String>,
     targets: BTreeMap<String, TargetDocument>,
     repositories: BTreeMap<String, String>,
+    /// Who is called, without what is secret about it.
+    hooks: BTreeMap<&'static str, String>,
     problems: Vec<String>,
 }
 
@@ -77,6 +80,7 @@ fn document(project: &Project, app: &App) -> ConfigDocument {
         };
         targets.insert(name.clone(), document);
     }
+    let hooks = hooks(&project.config, app, &mut problems);
     let places = config.repositories.iter();
     ConfigDocument {
         schema: "opskit.config/1",
@@ -87,8 +91,30 @@ fn document(project: &Project, app: &App) -> ConfigDocument {
         repositories: places
             .map(|(name, place)| (name.clone(), project.path(&place.url).display().to_string()))
             .collect(),
+        hooks,
         problems,
     }
+}
+
+fn hooks(config: &Config, app: &App, problems: &mut Vec<String>) -> BTreeMap<&'static str, String> {
+    let hooks = config.hooks.resolve(|name| app.env.var(name));
+    let mut told = BTreeMap::new();
+    for (name, hook) in [
+        ("on_success", hooks.on_success),
+        ("on_failure", hooks.on_failure),
+    ] {
+        let whom = match hook {
+            Some(Hook::Command(words)) => words.first().cloned().unwrap_or_default(),
+            Some(Hook::Web(url)) => format!("a URL at {}", url.host()),
+            Some(Hook::Broken { problem }) => {
+                problems.push(format!("hook {name}: {problem}"));
+                "nobody".to_owned()
+            }
+            _ => continue,
+        };
+        told.insert(name, whom);
+    }
+    told
 }
 
 fn text(document: &ConfigDocument, action: ConfigAction) -> String {
@@ -101,6 +127,9 @@ fn text(document: &ConfigDocument, action: ConfigAction) -> String {
         }
         for (name, url) in &document.repositories {
             let _ = writeln!(out, "repository {name}: {url}");
+        }
+        for (name, whom) in &document.hooks {
+            let _ = writeln!(out, "hook {name}: {whom}");
         }
     }
     for problem in &document.problems {

@@ -22,6 +22,9 @@ pub(crate) fn run(args: &DrillArgs, app: &App) -> Result<(), Stop> {
         .as_deref()
         .map(|to| Database::find(Some(to), app))
         .transpose()?;
+    if let Some(database) = &database {
+        database.confirm(args.confirm.as_deref())?;
+    }
     let repository = Repository::open(args.repository.place(database.as_ref(), app)?)?;
     let id = repository.find(&args.id)?;
     let mut request = DrillRequest::default();
@@ -47,10 +50,10 @@ pub(crate) fn run(args: &DrillArgs, app: &App) -> Result<(), Stop> {
         progress.clear();
         Ok(result?)
     })?;
-    if printer.is_json() {
-        printer.json(&report)?;
-    } else {
-        printer.result(&text(&report))?;
+    match (printer.is_json(), report.outcome) {
+        (true, _) => printer.json(&report)?,
+        (false, Outcome::Passed) => printer.good_news(&text(&report))?,
+        (false, _) => printer.result(&text(&report))?,
     }
     match report.outcome {
         Outcome::Passed => Ok(()),
@@ -58,7 +61,8 @@ pub(crate) fn run(args: &DrillArgs, app: &App) -> Result<(), Stop> {
     }
 }
 
-fn text(report: &DrillReport) -> String {
+/// The report for people.
+pub(crate) fn text(report: &DrillReport) -> String {
     let mut out = restore::text(&report.restore);
     for check in &report.checks {
         let said = match check.ok {

@@ -3,19 +3,33 @@
 use crate::App;
 use crate::args::ListArgs;
 use crate::exit::Stop;
+use crate::project::Project;
+use crate::repository::place_of;
 use crate::summary::aligned;
 use crate::units;
-use opskit_core::ErrorKind;
-use opskit_core::repository::{BackupId, BackupType, Repository};
+use opskit_core::repository::{BackupId, BackupType, Overdue, Repository};
+use opskit_core::{Error, ErrorKind};
 use serde::Serialize;
+use std::time::Duration;
+use time::OffsetDateTime;
 
 /// The document of `--json`.
 #[derive(Debug, Serialize)]
-struct ListDocument {
+pub(crate) struct ListDocument {
     schema: &'static str,
     repository: String,
     location: String,
     backups: Vec<Listed>,
+    /// Targets of `opskit.toml` whose schedule was not kept.
+    overdue: Vec<OverdueTarget>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct OverdueTarget {
+    target: String,
+    schedule_seconds: u64,
+    /// By how much the last backup is older than it may be; none where there is no backup.
+    overdue_seconds: Option<u64>,
 }
 
 /// One line.
@@ -33,24 +47,77 @@ struct Listed {
 
 pub(crate) fn run(args: &ListArgs, app: &App) -> Result<(), Stop> {
     let repository = Repository::open(args.repository.place(None, app)?)?;
-    let ids = repository.backups()?;
-    let backups: Vec<Listed> = ids.iter().map(|id| listed(&repository, id)).collect();
-    let damaged = backups.iter().any(|listed| listed.error.is_some());
-    let document = ListDocument {
-        schema: "opskit.list/1",
-        repository: repository.id().to_owned(),
-        location: repository.path().display().to_string(),
-        backups,
-    };
+    let document = ListDocument::of(&repository, overdue(&repository, app)?)?;
+    document.overdue.iter().for_each(|late| warn(late, app));
     if app.printer.is_json() {
         app.printer.json(&document)?;
     } else {
         app.printer.result(&text(&document))?;
     }
-    match damaged {
-        true => Err(Stop::Told(ErrorKind::Damaged)),
-        false => Ok(()),
+    match document.is_sound() {
+        true => Ok(()),
+        false => Err(Stop::Told(ErrorKind::Damaged)),
     }
+}
+
+impl ListDocument {
+    pub(crate) fn of(repository: &Repository, overdue: Vec<OverdueTarget>) -> Result<Self, Error> {
+        let ids = repository.backups()?;
+        Ok(Self {
+            schema: "opskit.list/1",
+            repository: repository.id().to_owned(),
+            location: repository.path().display().to_string(),
+            backups: ids.iter().map(|id| listed(repository, id)).collect(),
+            overdue,
+        })
+    }
+
+    /// Whether the manifest of each can be read.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.backups.iter().all(|listed| listed.error.is_none())
+    }
+}
+
+/// The targets whose backups go here and are older than they may be.
+fn overdue(repository: &Repository, app: &App) -> Result<Vec<OverdueTarget>, Error> {
+    let Some(project) = Project::find(app)? else {
+        return Ok(Vec::new());
+    };
+    let here = repository.path().canonicalize().ok();
+    let mut found = Vec::new();
+    for (name, target) in &project.config.targets {
+        let Some(every) = target.schedule else {
+            continue;
+        };
+        if place_of(Some(target), &project)?.canonicalize().ok() != here {
+            continue;
+        }
+        let overdue = repository.overdue(name, every, OffsetDateTime::now_utc())?;
+        found.extend(overdue.map(|overdue| OverdueTarget {
+            target: name.clone(),
+            schedule_seconds: every.as_secs(),
+            overdue_seconds: match overdue {
+                Overdue::By(late) => Some(late.as_secs()),
+                _ => None,
+            },
+        }));
+    }
+    Ok(found)
+}
+
+fn warn(late: &OverdueTarget, app: &App) {
+    let every = units::elapsed(Duration::from_secs(late.schedule_seconds));
+    let how = match late.overdue_seconds {
+        Some(seconds) => format!(
+            "overdue by {}",
+            units::elapsed(Duration::from_secs(seconds))
+        ),
+        None => "missing: none was made under this name yet".to_owned(),
+    };
+    let target = &late.target;
+    app.printer.warning(&format!(
+        "the backup of target \"{target}\", due every {every}, is {how}"
+    ));
 }
 
 fn listed(repository: &Repository, id: &BackupId) -> Listed {
@@ -77,7 +144,8 @@ fn listed(repository: &Repository, id: &BackupId) -> Listed {
     }
 }
 
-fn text(document: &ListDocument) -> String {
+/// The list for people.
+pub(crate) fn text(document: &ListDocument) -> String {
     let rows: Vec<Vec<String>> = document
         .backups
         .iter()

@@ -147,7 +147,11 @@ fn tell(report: &RestoreReport, app: &App) -> Result<(), Stop> {
             .warnings
             .iter()
             .for_each(|text| app.printer.warning(text));
-        app.printer.result(&text(report))?;
+        let text = text(report);
+        match report.is_same() {
+            true => app.printer.good_news(&text)?,
+            false => app.printer.result(&text)?,
+        }
     }
     if report.is_same() {
         Ok(())

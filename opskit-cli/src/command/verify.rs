@@ -5,7 +5,7 @@ use crate::args::VerifyArgs;
 use crate::exit::Stop;
 use crate::{runtime, units};
 use opskit_core::context::OpContext;
-use opskit_core::repository::{Repository, VerifyLevel, VerifyReport};
+use opskit_core::repository::{BackupId, Repository, VerifyLevel, VerifyReport};
 use opskit_core::{Error, ErrorKind};
 use std::fmt::Write as _;
 
@@ -15,17 +15,13 @@ pub(crate) fn run(args: &VerifyArgs, app: &App) -> Result<(), Stop> {
     let level = args.level.into();
     let report = runtime::block_on(&app.printer, async |cancel| {
         let ctx = OpContext::new(cancel);
-        let work = move || repository.verify(&ctx, &id, level);
-        let done = tokio::task::spawn_blocking(work).await;
-        let done = done.map_err(|source| {
-            Error::new(ErrorKind::Internal, "the verification stopped").with_source(source)
-        })?;
-        Ok(done?)
+        Ok(on_a_thread(&ctx, &repository, id, level).await?)
     })?;
-    if app.printer.is_json() {
-        app.printer.json(&report)?;
-    } else {
-        app.printer.result(&text(&report))?;
+    let printer = &app.printer;
+    match (printer.is_json(), report.is_sound()) {
+        (true, _) => printer.json(&report)?,
+        (false, true) => printer.good_news(&text(&report))?,
+        (false, false) => printer.result(&text(&report))?,
     }
     if report.is_sound() {
         Ok(())
@@ -34,7 +30,22 @@ pub(crate) fn run(args: &VerifyArgs, app: &App) -> Result<(), Stop> {
     }
 }
 
-fn text(report: &VerifyReport) -> String {
+/// Verifies on a thread that may block, so that signals are seen meanwhile.
+pub(crate) async fn on_a_thread(
+    ctx: &OpContext,
+    repository: &Repository,
+    id: BackupId,
+    level: VerifyLevel,
+) -> Result<VerifyReport, Error> {
+    let (ctx, repository) = (ctx.clone(), Repository::open(repository.path())?);
+    let work = move || repository.verify(&ctx, &id, level);
+    tokio::task::spawn_blocking(work).await.map_err(|source| {
+        Error::new(ErrorKind::Internal, "the verification stopped").with_source(source)
+    })?
+}
+
+/// The report for people.
+pub(crate) fn text(report: &VerifyReport) -> String {
     let mut out = String::new();
     for fault in &report.faults {
         let _ = writeln!(out, "{}: {}", fault.object, fault.problem);

@@ -12,7 +12,6 @@
 
 mod choice;
 pub mod drill;
-mod hook;
 mod open;
 mod plan;
 mod report;
@@ -23,7 +22,6 @@ mod run;
 mod source;
 mod store;
 
-pub use hook::run_hook;
 pub use open::Backup;
 pub use plan::{BackupPlan, Loss, Missing, PlannedTable};
 pub use report::{BackedUpTable, BackupReport};

@@ -84,6 +84,19 @@ pub(super) struct Ready {
 impl Backup {
     /// Connects, locks the tables, takes the snapshot and makes the plan. No row is read yet.
     ///
+    /// ```no_run
+    /// use opskit_core::{backup::{Backup, BackupRequest}, context::OpContext};
+    /// use opskit_core::postgres::url::{ConnectEnv, DatabaseUrl};
+    /// # async fn example() -> opskit_core::Result<()> {
+    /// let url = DatabaseUrl::parse("postgres://app@localhost/shop", &ConnectEnv::from_process())?;
+    /// let opened = Backup::open(&OpContext::default(), &url, BackupRequest::new()).await?;
+    /// for missing in &opened.plan().missing {
+    ///     println!("{} needs {}", missing.object, missing.needs);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Of kind `Busy` when another backup or a migration runs, a lock cannot be had in time or
     /// something changed meanwhile; `NotFound` when a pattern of `only` matches nothing; `Unsupported`

@@ -76,6 +76,14 @@ pub struct Loss {
 
 impl BackupPlan {
     /// What is missing and lost, as the error that a run would end with before it reads a row.
+    ///
+    /// ```no_run
+    /// # fn example(plan: &opskit_core::backup::BackupPlan) {
+    /// if let Some(obstacle) = plan.obstacle() {
+    ///     println!("{obstacle}: {}", obstacle.hint().unwrap_or_default());
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn obstacle(&self) -> Option<Error> {
         if let Some(first) = self.missing.first() {

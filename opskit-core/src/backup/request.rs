@@ -4,6 +4,7 @@ use crate::catalog::{Pattern, Scope};
 use crate::error::Result;
 use crate::export::Exactness;
 use crate::export::parquet::ParquetOptions;
+use crate::hook::Hooks;
 use crate::postgres::export::ExportRequest;
 use crate::repository::{BackupType, DataFormat, GitState};
 use crate::sink::FileFormat;
@@ -42,6 +43,10 @@ pub struct BackupRequest {
     pub accept_losses: Vec<String>,
     /// What git says of the directory that the run is started in.
     pub git: Option<GitState>,
+    /// The name that the user has for the database. It goes into the record of the run.
+    pub target: Option<String>,
+    /// Who is told how the run ended. They get its record; one that fails is a warning.
+    pub hooks: Hooks,
     /// Settings that it shares with exports.
     pub(super) reading: ExportRequest,
     parquet: ParquetOptions,
@@ -56,6 +61,11 @@ impl Default for BackupRequest {
 
 impl BackupRequest {
     /// A backup of everything that belongs to the user.
+    ///
+    /// ```
+    /// let request = opskit_core::backup::BackupRequest::new();
+    /// assert!(request.only.is_empty() && request.exclude.is_empty());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -67,6 +77,8 @@ impl BackupRequest {
             tags: BTreeMap::new(),
             accept_losses: Vec::new(),
             git: None,
+            target: None,
+            hooks: Hooks::default(),
             reading: ExportRequest::all(),
             parquet: ParquetOptions::default().with_exactness(Exactness::Exact),
             zstd_level: 1,
@@ -77,6 +89,14 @@ impl BackupRequest {
     /// partitions. Definitions are stored of everything all the same, so that any table can be restored
     /// with what it needs.
     ///
+    /// ```
+    /// # use opskit_core::backup::BackupRequest;
+    /// let request = BackupRequest::new().only(["public.orders", "audit.*"])?;
+    /// assert_eq!(request.only.len(), 2);
+    /// assert!(BackupRequest::new().only(["a.b.c"]).is_err());
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed pattern.
     pub fn only<S: AsRef<str>>(mut self, patterns: impl IntoIterator<Item = S>) -> Result<Self> {
@@ -85,6 +105,13 @@ impl BackupRequest {
     }
 
     /// Stores no rows of the tables that match.
+    ///
+    /// ```
+    /// # use opskit_core::backup::BackupRequest;
+    /// let request = BackupRequest::new().excluding(["audit.*"])?;
+    /// assert_eq!(request.exclude[0].to_string(), "audit.*");
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed pattern.
@@ -97,13 +124,51 @@ impl BackupRequest {
     }
 
     /// Stores definitions and no rows.
+    ///
+    /// ```
+    /// use opskit_core::{backup::BackupRequest, repository::BackupType};
+    /// assert_eq!(BackupRequest::new().schema_only().backup_type, BackupType::Schema);
+    /// ```
     #[must_use]
     pub fn schema_only(mut self) -> Self {
         self.backup_type = BackupType::Schema;
         self
     }
 
+    /// Says who is told how the run ended.
+    ///
+    /// ```
+    /// use opskit_core::{backup::BackupRequest, hook::{Hook, Hooks}};
+    /// let mut hooks = Hooks::default();
+    /// hooks.on_failure = Some(Hook::Command(vec!["notify".into(), "ops".into()]));
+    /// let request = BackupRequest::new().with_hooks(hooks);
+    /// assert!(request.hooks.on_success.is_none());
+    /// ```
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// Says by which name the user knows the database.
+    ///
+    /// ```
+    /// # use opskit_core::backup::BackupRequest;
+    /// let request = BackupRequest::new().with_target("shop");
+    /// assert_eq!(request.target.as_deref(), Some("shop"));
+    /// ```
+    #[must_use]
+    pub fn with_target(mut self, name: impl Into<String>) -> Self {
+        self.target = Some(name.into());
+        self
+    }
+
     /// Sets the form of the data objects.
+    ///
+    /// ```
+    /// use opskit_core::{backup::BackupRequest, repository::DataFormat};
+    /// assert_eq!(BackupRequest::new().with_format(DataFormat::Pgcopy).format, DataFormat::Pgcopy);
+    /// ```
     #[must_use]
     pub fn with_format(mut self, format: DataFormat) -> Self {
         self.format = format;
@@ -111,6 +176,11 @@ impl BackupRequest {
     }
 
     /// Sets how many connections read at the same time; at least one.
+    ///
+    /// ```
+    /// # use opskit_core::backup::BackupRequest;
+    /// assert_eq!(BackupRequest::new().with_jobs(0).jobs(), 1);
+    /// ```
     #[must_use]
     pub fn with_jobs(mut self, jobs: usize) -> Self {
         self.reading = self.reading.with_jobs(jobs);
@@ -146,6 +216,12 @@ impl BackupRequest {
     }
 
     /// Bounds the memory for buffers, shared evenly by the jobs. Values larger than that come on top.
+    ///
+    /// ```
+    /// # use opskit_core::backup::BackupRequest;
+    /// let request = BackupRequest::new().with_jobs(4).with_memory(512 << 20);
+    /// assert_eq!(request.jobs(), 4);
+    /// ```
     #[must_use]
     pub fn with_memory(mut self, bytes: u64) -> Self {
         let job = (bytes / self.jobs() as u64).clamp(JOB_BYTES_MIN, JOB_BYTES);

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::repository::{BackupId, RECORD_VERSION, Repository, RunError, RunRecord, RunStatus};
+use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::Instrument as _;
@@ -50,7 +51,7 @@ pub async fn backup(
                 request: &request,
                 database: url.dbname(),
             };
-            run.record_failure(ctx, repository, &error);
+            Box::pin(run.close_failed(ctx, repository, &error)).await;
             Err(error)
         }
     }
@@ -65,8 +66,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn record(&self, ctx: &OpContext, status: RunStatus) -> Result<RunRecord> {
-        let now = ctx.clock().now();
+    fn record(&self, ctx: &OpContext, status: RunStatus, now: OffsetDateTime) -> Result<RunRecord> {
         Ok(RunRecord {
             version: RECORD_VERSION,
             id: self.id.clone(),
@@ -76,60 +76,122 @@ impl Run<'_> {
             finished_at: rfc3339(now)?,
             duration_ms: (ctx.clock().elapsed() - self.started.elapsed).as_millis() as u64,
             database: self.database.to_owned(),
+            target: self.request.target.clone(),
             tables: 0,
             rows: 0,
             size_bytes: 0,
             manifest_sha256: None,
             migration_version: None,
             tags: self.request.tags.clone(),
+            warnings: Vec::new(),
             error: None,
             opskit_version: env!("CARGO_PKG_VERSION").to_owned(),
         })
     }
 
-    /// The failure itself is what is told; that its record cannot be written is a warning.
-    fn record_failure(&self, ctx: &OpContext, repository: &Repository, error: &Error) {
-        let recorded = self
-            .record(ctx, RunStatus::of(error))
-            .and_then(|mut record| {
-                record.error = Some(RunError::of(error));
-                repository.record(&record, ctx.clock().now())
+    /// The failure itself is what is told; that it cannot be written down, or told further, is a warning.
+    async fn close_failed(&self, ctx: &OpContext, repository: &Repository, error: &Error) {
+        let now = ctx.clock().now();
+        let record = self
+            .record(ctx, RunStatus::of(error), now)
+            .map(|record| RunRecord {
+                error: Some(RunError::of(error)),
+                ..record
             });
-        warn_of(ctx, recorded);
+        for message in self.close(ctx, repository, record, now).await {
+            ctx.emit(Event::Warning { message });
+        }
     }
 
-    fn record_success(
+    async fn close_succeeded(
         &self,
         ctx: &OpContext,
         repository: &Repository,
-        report: &BackupReport,
+        report: &mut BackupReport,
         migration: Option<String>,
     ) {
-        let recorded = self.record(ctx, RunStatus::Success).and_then(|record| {
-            let record = RunRecord {
+        let now = ctx.clock().now();
+        let record = self
+            .record(ctx, RunStatus::Success, now)
+            .map(|record| RunRecord {
                 tables: report.tables.len() as u64,
                 rows: report.rows,
                 size_bytes: report.stored_bytes,
                 manifest_sha256: Some(report.manifest_sha256.clone()),
                 migration_version: migration,
+                warnings: report.warnings.clone(),
                 ..record
-            };
-            repository.record(&record, ctx.clock().now())
+            });
+        let warnings = self.close(ctx, repository, record, now).await;
+        report.warnings.extend(warnings);
+    }
+
+    /// Writes the record and tells the hook. What of that fails is a warning, in the record too.
+    async fn close(
+        &self,
+        ctx: &OpContext,
+        repository: &Repository,
+        record: Result<RunRecord>,
+        now: OffsetDateTime,
+    ) -> Vec<String> {
+        let no_record =
+            |error: Error| format!("the run has no record: {}", error.chain().join(": "));
+        let mut record = match record {
+            Ok(record) => record,
+            Err(error) => return vec![no_record(error)],
+        };
+        let mut warnings = Vec::new();
+        // Before the hook, which may take its time.
+        let recorded = repository.record(&record, now);
+        let is_there = recorded.is_ok();
+        warnings.extend(recorded.err().map(no_record));
+        if let Err(error) = Box::pin(self.tell(ctx, &record)).await {
+            let warning = error.chain().join(": ");
+            record.warnings.push(warning.clone());
+            warnings.push(warning);
+            if is_there && let Err(error) = repository.amend(&record, now) {
+                warnings.push(no_record(error));
+            }
+        }
+        warnings
+    }
+
+    async fn tell(&self, ctx: &OpContext, record: &RunRecord) -> Result<()> {
+        let document = serde_json::to_vec(&RunDocument {
+            schema: "opskit.run/1",
+            record,
         });
-        warn_of(ctx, recorded);
+        let document = document.map_err(|source| {
+            Error::new(ErrorKind::Internal, "cannot write the document for hooks")
+                .with_source(source)
+        })?;
+        let hooks = &self.request.hooks;
+        match record.status {
+            RunStatus::Success => hooks.succeeded(ctx, &document).await,
+            _ => hooks.failed(ctx, &document).await,
+        }
     }
 }
 
-fn warn_of(ctx: &OpContext, recorded: Result<()>) {
-    if let Err(error) = recorded {
-        ctx.emit(Event::Warning {
-            message: format!("the run has no record: {}", error.chain().join(": ")),
-        });
-    }
+/// What a hook is told.
+#[derive(Debug, Serialize)]
+struct RunDocument<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    record: &'a RunRecord,
 }
 
 impl Backup {
     /// Reads everything into the repository, commits it, and writes the record of the run.
+    ///
+    /// ```no_run
+    /// use opskit_core::{backup::Backup, context::OpContext, repository::Repository};
+    /// # async fn example(opened: Backup, repository: &Repository) -> opskit_core::Result<()> {
+    /// let report = opened.run(&OpContext::default(), repository).await?;
+    /// println!("{}: {} rows, warnings: {:?}", report.id, report.rows, report.warnings);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Of kind `PermissionDenied` when the plan says that something is missing, `Unsupported` when it has
@@ -163,8 +225,9 @@ impl Backup {
             Box::pin(stored.run(*ready, &run, &plan)).await
         };
         match Box::pin(work.instrument(span)).await {
-            Ok((report, migration)) => {
-                run.record_success(ctx, repository, &report, migration);
+            Ok((mut report, migration)) => {
+                let closing = run.close_succeeded(ctx, repository, &mut report, migration);
+                Box::pin(closing).await;
                 ctx.emit(Event::RunFinished {
                     rows: report.rows,
                     elapsed: ctx.clock().elapsed() - started.elapsed,
@@ -172,7 +235,7 @@ impl Backup {
                 Ok(report)
             }
             Err(error) => {
-                run.record_failure(ctx, repository, &error);
+                Box::pin(run.close_failed(ctx, repository, &error)).await;
                 Err(error)
             }
         }

@@ -13,6 +13,7 @@ pub use units::{parse_duration, parse_size};
 
 use crate::catalog::Pattern;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hook::{Hook, HookUrl, Hooks};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -75,15 +76,61 @@ pub struct Limits {
     pub lock_timeout: Option<Duration>,
 }
 
-/// What is called when a run ends: programs with their arguments, never through a shell. They get the
-/// report as JSON on standard input.
+/// Who is told when a run ends, and how long that may take.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Hooks {
+pub struct HookSettings {
     /// Called after a success.
-    pub on_success: Vec<String>,
+    pub on_success: Option<HookSetting>,
     /// Called after a failure.
-    pub on_failure: Vec<String>,
+    pub on_failure: Option<HookSetting>,
+    /// How long one may take.
+    pub timeout: Option<Duration>,
+}
+
+/// One hook, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HookSetting {
+    /// A program or a URL.
+    Given(Hook),
+    /// A URL in this environment variable.
+    UrlEnv(String),
+}
+
+impl HookSettings {
+    /// The hooks, with the URLs that `variable` gives for the names of environment variables.
+    ///
+    /// ```
+    /// use opskit_core::config::Config;
+    /// use opskit_core::hook::Hook;
+    /// let config = Config::parse("[hooks]\non_failure = { url_env = \"ALERT_URL\" }")?;
+    /// let url = |name: &str| (name == "ALERT_URL").then_some("https://hooks.example.com/T0");
+    /// assert!(matches!(config.hooks.resolve(url).on_failure, Some(Hook::Web(_))));
+    /// // Nobody is told then; a warning of the run says so.
+    /// assert!(matches!(config.hooks.resolve(|_| None).on_failure, Some(Hook::Broken { .. })));
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn resolve<'a>(&self, variable: impl Fn(&str) -> Option<&'a str>) -> Hooks {
+        let of_variable = |name: &str| {
+            let broken = |problem| Hook::Broken { problem };
+            match variable(name).map(HookUrl::parse) {
+                Some(Ok(url)) => Hook::Web(url),
+                Some(Err(_)) => broken(format!("{name} holds no URL that a hook can have")),
+                None => broken(format!("{name} is not set, and the hook has its URL there")),
+            }
+        };
+        let resolve = |setting: &HookSetting| match setting {
+            HookSetting::Given(hook) => hook.clone(),
+            HookSetting::UrlEnv(name) => of_variable(name),
+        };
+        let mut hooks = Hooks::default();
+        hooks.on_success = self.on_success.as_ref().map(resolve);
+        hooks.on_failure = self.on_failure.as_ref().map(resolve);
+        hooks.timeout = self.timeout.unwrap_or(hooks.timeout);
+        hooks
+    }
 }
 
 /// Everything that `opskit.toml` says.
@@ -116,11 +163,17 @@ pub struct Config {
     /// What a run may take.
     pub limits: Limits,
     /// What is called when a run ends.
-    pub hooks: Hooks,
+    pub hooks: HookSettings,
 }
 
 impl Config {
     /// Reads the text of `opskit.toml`.
+    ///
+    /// ```
+    /// use opskit_core::config::Config;
+    /// let error = Config::parse("[limits]\njobs = 0").unwrap_err();
+    /// assert_eq!(error.to_string(), "opskit.toml line 2: jobs is a number from 1 to 256");
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`], with the line of the mistake. No value of the file is repeated:
@@ -139,6 +192,14 @@ impl Config {
     }
 
     /// The repository of this name.
+    ///
+    /// ```
+    /// use opskit_core::config::Config;
+    /// let config = Config::parse("[repository.main]\nurl = \"backups\"")?;
+    /// assert_eq!(config.repository("main")?.url, "backups");
+    /// assert!(config.repository("other").is_err());
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], with the names that there are.

@@ -1,11 +1,12 @@
 //! The file as it is written, with the place of every value, and its check.
 
 use super::{
-    Config, FILE_NAME, Hooks, Limits, RepositoryPlace, Target, TargetClass, parse_duration,
-    parse_size,
+    Config, FILE_NAME, HookSetting, HookSettings, Limits, RepositoryPlace, Target, TargetClass,
+    parse_duration, parse_size,
 };
 use crate::catalog::Pattern;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hook::{Hook, HookUrl};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -61,10 +62,26 @@ struct RawLimits {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawHooks {
-    #[serde(default)]
-    on_success: Vec<String>,
-    #[serde(default)]
-    on_failure: Vec<String>,
+    on_success: Option<Spanned<RawHook>>,
+    on_failure: Option<Spanned<RawHook>>,
+    timeout: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a hook is a list of a program and its arguments, a URL, or { url_env = the name of a variable }"
+)]
+enum RawHook {
+    Command(Vec<String>),
+    Url(String),
+    Variable(RawHookVariable),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHookVariable {
+    url_env: String,
 }
 
 pub(super) fn parse(text: &str) -> Result<Config> {
@@ -120,20 +137,17 @@ impl Checker<'_> {
             targets,
             repositories,
             limits: self.limits(&raw.limits)?,
-            hooks: Hooks {
-                on_success: raw.hooks.on_success,
-                on_failure: raw.hooks.on_failure,
+            hooks: HookSettings {
+                on_success: self.hook(raw.hooks.on_success)?,
+                on_failure: self.hook(raw.hooks.on_failure)?,
+                timeout: self.parsed(raw.hooks.timeout.as_ref(), parse_duration)?,
             },
         })
     }
 
     fn target(&self, raw: RawTarget) -> Result<Target> {
         let variable = raw.url_env.get_ref();
-        if variable.is_empty()
-            || !variable
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        {
+        if !is_variable(variable) {
             let what = "url_env is not the name of an environment variable";
             return Err(self.wrong(&raw.url_env.span(), what).with_hint(
                 "The URL itself holds a password and has no place in a file: put it into a variable, and name that.",
@@ -177,6 +191,30 @@ impl Checker<'_> {
         })
     }
 
+    fn hook(&self, raw: Option<Spanned<RawHook>>) -> Result<Option<HookSetting>> {
+        let Some(raw) = raw else { return Ok(None) };
+        let span = raw.span();
+        let setting = match raw.into_inner() {
+            // Written down so that it is plain that nobody is told.
+            RawHook::Command(words) if words.is_empty() => return Ok(None),
+            RawHook::Command(words) => HookSetting::Given(Hook::Command(words)),
+            RawHook::Url(url) => {
+                let url = HookUrl::parse(&url).map_err(|error| {
+                    let hint = error.hint().unwrap_or_default().to_owned();
+                    self.wrong(&span, error).with_hint(format!(
+                        "{hint} A program is a list: [\"program\", \"argument\"]."
+                    ))
+                })?;
+                HookSetting::Given(Hook::Web(url))
+            }
+            RawHook::Variable(raw) if is_variable(&raw.url_env) => HookSetting::UrlEnv(raw.url_env),
+            RawHook::Variable(_) => {
+                return Err(self.wrong(&span, "url_env is not the name of an environment variable"));
+            }
+        };
+        Ok(Some(setting))
+    }
+
     fn parsed<T>(
         &self,
         text: Option<&Text>,
@@ -216,6 +254,11 @@ impl Checker<'_> {
     fn wrong(&self, span: &Range<usize>, what: impl std::fmt::Display) -> Error {
         wrong(self.text, Some(span), what)
     }
+}
+
+fn is_variable(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !text.is_empty() && text.bytes().all(is_part)
 }
 
 fn is_word(text: &str) -> bool {

@@ -30,7 +30,8 @@ lock_timeout = "30s"
 
 [hooks]
 on_success = ["notify", "--ok"]
-on_failure = ["notify", "--failed"]
+on_failure = { url_env = "ALERT_URL" }
+timeout = "20s"
 "#;
 
 #[test]
@@ -43,7 +44,12 @@ fn every_key_is_read() {
     assert_eq!(shop.ignore_schemas, ["scratchpad"]);
     assert_eq!(config.repository("main").unwrap().url, "backups");
     assert_eq!(config.limits.memory, Some(512 << 20));
-    assert_eq!(config.hooks.on_failure, ["notify", "--failed"]);
+    let notify = ["notify", "--ok"].map(str::to_owned).to_vec();
+    let notify = HookSetting::Given(Hook::Command(notify));
+    assert_eq!(config.hooks.on_success, Some(notify));
+    let variable = HookSetting::UrlEnv("ALERT_URL".to_owned());
+    assert_eq!(config.hooks.on_failure, Some(variable));
+    assert_eq!(config.hooks.timeout, Some(Duration::from_secs(20)));
     assert_eq!(Config::parse("").unwrap(), Config::default());
 }
 
@@ -71,6 +77,27 @@ fn mistakes_name_their_line() {
             "letters",
         ),
         ("a = [".to_owned(), 1, ""),
+        ("[hooks]\non_success = 7".to_owned(), 2, "a hook is a list"),
+        (
+            "[hooks]\non_success = { url = \"https://a.b/c\" }".to_owned(),
+            2,
+            "a hook is a list",
+        ),
+        (
+            "[hooks]\non_success = \"notify\"".to_owned(),
+            2,
+            "URL of a hook",
+        ),
+        (
+            "[hooks]\non_success = { url_env = \"a b\" }".to_owned(),
+            2,
+            "url_env",
+        ),
+        (
+            "[hooks]\n\ntimeout = \"20\"".to_owned(),
+            3,
+            "cannot be read",
+        ),
     ] {
         let error = mistake(&text).to_string();
         assert!(error.contains(&format!("line {line}:")), "{text}: {error}");
@@ -86,12 +113,32 @@ fn a_url_in_the_file_is_refused_and_not_repeated() {
         "[target]\na = \"postgres://ann:hunter2@host/db\"",
         "[limits]\njobs = \"postgres://ann:hunter2@host/db\"",
         "default_target = \"hunter2",
+        "[hooks]\non_success = \"ftp://host/hunter2\"",
+        "[hooks]\non_success = { url = \"https://host/hunter2\" }",
+        "[hooks]\non_success = { url_env = \"https://host/hunter2\" }",
         "default_target = \"postgres://ann:hunter2@host/db\"",
     ] {
         let error = mistake(text);
         let told = format!("{error} {error:?} {:?}", error.hint());
         assert!(!told.contains("hunter2"), "{told}");
     }
+}
+
+#[test]
+fn the_url_of_a_hook_is_not_shown() {
+    let config = Config::parse("[hooks]\non_success = \"https://host/hunter2?token=hunter2\"");
+    let config = config.unwrap();
+    assert!(matches!(
+        config.hooks.on_success,
+        Some(HookSetting::Given(Hook::Web(_)))
+    ));
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let resolved = Config::parse(FULL).unwrap().hooks;
+    let told = format!("{:?}", resolved.resolve(|_| Some("hunter2")));
+    assert!(
+        told.contains("ALERT_URL") && !told.contains("hunter2"),
+        "{told}"
+    );
 }
 
 /// The keys that the parser knows, as it tells them itself.

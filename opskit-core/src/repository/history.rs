@@ -7,6 +7,8 @@ use super::{BackupId, BackupType, Repository};
 use crate::error::{Error, ErrorKind, Result, storage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 use time::OffsetDateTime;
 
 /// The version of the stored form.
@@ -58,6 +60,17 @@ impl RunError {
     }
 }
 
+/// What is missing where a schedule was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Overdue {
+    /// There is no backup.
+    Never,
+    /// The last one is older than it may be, by this much.
+    By(Duration),
+}
+
 /// The record of one backup run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -78,6 +91,9 @@ pub struct RunRecord {
     pub duration_ms: u64,
     /// The database.
     pub database: String,
+    /// The name that the user has for it.
+    #[serde(default)]
+    pub target: Option<String>,
     /// Tables that were stored.
     pub tables: u64,
     /// Rows that were stored.
@@ -90,6 +106,9 @@ pub struct RunRecord {
     pub migration_version: Option<String>,
     /// What the user wrote on it.
     pub tags: BTreeMap<String, String>,
+    /// What the user should know.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Why it failed.
     pub error: Option<RunError>,
     /// The version of opskit that ran.
@@ -109,15 +128,65 @@ impl Repository {
                 source,
             )
         })?;
-        let text = serde_json::to_vec_pretty(record).map_err(|source| {
-            Error::new(ErrorKind::Internal, "cannot write the record of the run")
-                .with_source(source)
-        })?;
+        crate::sink::write_new(&self.record_path(record, now)?, &written(record)?)
+    }
+
+    /// Writes a record once more, in place of the one that was added with the same time.
+    pub(crate) fn amend(&self, record: &RunRecord, now: OffsetDateTime) -> Result<()> {
+        crate::sink::write_over(&self.record_path(record, now)?, &written(record)?)
+    }
+
+    fn record_path(&self, record: &RunRecord, now: OffsetDateTime) -> Result<PathBuf> {
         let name = format!("{}-{}.json", stamp(now)?, record.id);
-        crate::sink::write_new(&folder.join(name), &text)
+        Ok(self.path().join(HISTORY).join(name))
+    }
+
+    /// Whether a target has no backup that is younger than its schedule wants. Only backups count that
+    /// are still there; the name is the one that their runs were given.
+    ///
+    /// ```
+    /// use opskit_core::repository::{Overdue, Repository};
+    /// use std::time::{Duration, SystemTime};
+    /// let place = tempfile::tempdir().unwrap();
+    /// let repository = Repository::create(place.path().join("backups"))?;
+    /// let every = Duration::from_secs(24 * 3600);
+    /// let overdue = repository.overdue("shop", every, SystemTime::now().into())?;
+    /// assert_eq!(overdue, Some(Overdue::Never));
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::history`] and [`Self::backups`].
+    pub fn overdue(
+        &self,
+        target: &str,
+        every: Duration,
+        now: OffsetDateTime,
+    ) -> Result<Option<Overdue>> {
+        let there = self.backups()?;
+        let of_target = |record: &RunRecord| {
+            record.status == RunStatus::Success
+                && record.target.as_deref() == Some(target)
+                && there.contains(&record.id)
+        };
+        let ids = self.history()?.into_iter().filter(of_target);
+        let Some(last) = ids.map(|record| record.id).max() else {
+            return Ok(Some(Overdue::Never));
+        };
+        let age = now - last.started_at()?;
+        let late = age - every;
+        Ok((late.is_positive()).then(|| Overdue::By(late.unsigned_abs())))
     }
 
     /// The records of all runs, in the order in which they ended.
+    ///
+    /// ```
+    /// # use opskit_core::repository::Repository;
+    /// # let place = tempfile::tempdir().unwrap();
+    /// let repository = Repository::create(place.path().join("backups"))?;
+    /// assert_eq!(repository.history()?, []);
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Of kind `Storage` when the directory cannot be read; [`ErrorKind::Damaged`] for a record that
@@ -154,6 +223,12 @@ impl Repository {
         check_version(&bytes, RECORD_VERSION, &format!("\"{path}\""))?;
         parse_json(&bytes, &format!("\"{path}\""))
     }
+}
+
+fn written(record: &RunRecord) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(record).map_err(|source| {
+        Error::new(ErrorKind::Internal, "cannot write the record of the run").with_source(source)
+    })
 }
 
 fn is_record(name: &str) -> bool {

@@ -5,8 +5,8 @@ use crate::name::random_hex;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use time::OffsetDateTime;
 use time::macros::format_description;
+use time::{Date, Month, OffsetDateTime, Time};
 
 /// The identity of a backup. Later ones sort after earlier ones.
 ///
@@ -24,11 +24,46 @@ pub struct BackupId(String);
 impl BackupId {
     /// A new one for a backup that starts `now`.
     ///
+    /// ```
+    /// use opskit_core::repository::BackupId;
+    /// let id = BackupId::new(std::time::SystemTime::UNIX_EPOCH.into())?;
+    /// assert!(id.as_str().starts_with("19700101T000000Z-"));
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Internal`] for a time that has no year of four digits.
     pub fn new(now: OffsetDateTime) -> Result<Self> {
         let random = &random_hex()[..8];
         Ok(Self(format!("{}-{random}", stamp(now)?)))
+    }
+
+    /// When the run was started, to the second.
+    ///
+    /// ```
+    /// use opskit_core::repository::BackupId;
+    /// let id: BackupId = "20261121T013000Z-7f3a9c2e".parse()?;
+    /// assert_eq!(id.started_at()?.unix_timestamp(), 1_795_224_600);
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] where the name tells a time that does not exist.
+    pub fn started_at(&self) -> Result<OffsetDateTime> {
+        let digits = |from: usize, to: usize| self.0.get(from..to)?.parse::<u16>().ok();
+        let at = || {
+            let month = Month::try_from(u8::try_from(digits(4, 6)?).ok()?).ok()?;
+            let small = |from: usize| u8::try_from(digits(from, from + 2)?).ok();
+            let date = Date::from_calendar_date(i32::from(digits(0, 4)?), month, small(6)?).ok()?;
+            let time = Time::from_hms(small(9)?, small(11)?, small(13)?).ok()?;
+            Some(date.with_time(time).assume_utc())
+        };
+        at().ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("backup {self} has a time that does not exist"),
+            )
+        })
     }
 
     /// The name as it stands in paths.
@@ -110,6 +145,12 @@ mod tests {
         );
         assert!(first < second, "{first} {second}");
         assert_eq!(first.to_string().parse::<BackupId>().unwrap(), first);
+        assert_eq!(
+            second.started_at().unwrap(),
+            datetime!(2026-11-21 01:30:01 UTC)
+        );
+        let odd: BackupId = "20261341T013000Z-7f3a9c2e".parse().unwrap();
+        assert!(odd.started_at().is_err());
     }
 
     #[test]

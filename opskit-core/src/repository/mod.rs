@@ -13,7 +13,7 @@ pub use contents::{
     CONTENTS_VERSION, Contents, DataFormat, Excluded, GitState, Holds, Marker, MigrationState,
     PartEntry, SequenceEntry, Source, TableEntry,
 };
-pub use history::{RECORD_VERSION, RunError, RunRecord, RunStatus};
+pub use history::{Overdue, RECORD_VERSION, RunError, RunRecord, RunStatus};
 pub use id::BackupId;
 pub(crate) use layout::SEALED;
 pub use layout::{FACTS, MODEL, POST_DATA, PRE_DATA};
@@ -63,6 +63,15 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository in a directory; makes it where there is none yet.
     ///
+    /// ```
+    /// # use opskit_core::repository::Repository;
+    /// # let place = tempfile::tempdir().unwrap();
+    /// let first = Repository::create(place.path().join("backups"))?;
+    /// let again = Repository::create(place.path().join("backups"))?;
+    /// assert_eq!(first.id(), again.id());
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Self::open`]; of kind `Storage` when the directory holds other things, or cannot be made.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
@@ -74,6 +83,13 @@ impl Repository {
     }
 
     /// Opens the repository in a directory.
+    ///
+    /// ```
+    /// use opskit_core::{ErrorKind, repository::Repository};
+    /// # let place = tempfile::tempdir().unwrap();
+    /// let error = Repository::open(place.path()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Unsupported`] for one of a later
@@ -118,6 +134,15 @@ impl Repository {
 
     /// The backups that are complete, the oldest first.
     ///
+    /// ```no_run
+    /// # fn example(repository: &opskit_core::repository::Repository) -> opskit_core::Result<()> {
+    /// for id in repository.backups()? {
+    ///     println!("{id} in {}", repository.location(&id).display());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Of kind `Storage` when the directory cannot be read.
     pub fn backups(&self) -> Result<Vec<BackupId>> {
@@ -134,6 +159,15 @@ impl Repository {
     }
 
     /// The backup that is meant by its identity, or by `latest`.
+    ///
+    /// ```
+    /// use opskit_core::{ErrorKind, repository::Repository};
+    /// # let place = tempfile::tempdir().unwrap();
+    /// let repository = Repository::create(place.path().join("backups"))?;
+    /// assert_eq!(repository.find("latest").unwrap_err().kind(), ErrorKind::NotFound);
+    /// assert_eq!(repository.find("../x").unwrap_err().kind(), ErrorKind::InvalidInput);
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such backup, [`ErrorKind::InvalidInput`] for what names
@@ -161,6 +195,16 @@ impl Repository {
 
     /// Opens a backup to read it.
     ///
+    /// ```no_run
+    /// # fn example(repository: &opskit_core::repository::Repository) -> opskit_core::Result<()> {
+    /// let backup = repository.read(&repository.find("latest")?)?;
+    /// for table in backup.contents()?.tables {
+    ///     println!("{}: {} rows", table.name, table.rows);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such backup, [`ErrorKind::Unsupported`] for one of a
     /// later version, [`ErrorKind::Damaged`] when its manifest cannot be understood.
@@ -170,6 +214,14 @@ impl Repository {
     }
 
     /// Removes what writers left that are provably gone, and tells which backups those were to be.
+    ///
+    /// ```
+    /// # use opskit_core::repository::Repository;
+    /// # let place = tempfile::tempdir().unwrap();
+    /// let repository = Repository::create(place.path().join("backups"))?;
+    /// assert_eq!(repository.sweep()?, []);
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Of kind `Storage` when the directory cannot be read.

@@ -112,6 +112,14 @@ impl BackupReader {
 
     /// Reads an object whole, unless it is larger than `bytes_max`.
     ///
+    /// ```no_run
+    /// # fn example(backup: &opskit_core::repository::BackupReader) -> opskit_core::Result<()> {
+    /// let sql = backup.read_object(opskit_core::repository::PRE_DATA, 1 << 30)?;
+    /// println!("{}", String::from_utf8_lossy(&sql));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Self::open_object`]; [`ErrorKind::Damaged`] for one that is too large.
     pub fn read_object(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
@@ -140,6 +148,17 @@ impl BackupReader {
     }
 
     /// Opens a part that was stored as Parquet, with its side file. Both were checked.
+    ///
+    /// ```no_run
+    /// # fn example(backup: &opskit_core::repository::BackupReader) -> opskit_core::Result<()> {
+    /// for part in &backup.contents()?.tables[0].parts {
+    ///     for batch in backup.open_part(part)? {
+    ///         println!("{} rows", batch?.batch.num_rows());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Self::open_object`]; [`ErrorKind::Damaged`] when it does not have the rows that the

@@ -70,6 +70,20 @@ const CHUNK_BYTES: usize = 256 << 10;
 impl Repository {
     /// Looks whether a backup is what its manifest says. A fault is a value, not an error.
     ///
+    /// ```no_run
+    /// use opskit_core::context::OpContext;
+    /// use opskit_core::repository::{Repository, VerifyLevel};
+    /// # fn example(repository: &Repository) -> opskit_core::Result<()> {
+    /// let id = repository.find("latest")?;
+    /// let report = repository.verify(&OpContext::default(), &id, VerifyLevel::Decode)?;
+    /// for fault in &report.faults {
+    ///     println!("{}: {}", fault.object, fault.problem);
+    /// }
+    /// assert!(report.is_sound());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such backup, [`ErrorKind::Unsupported`] for one of a
     /// later version, `Cancelled`.

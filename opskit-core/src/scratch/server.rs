@@ -117,6 +117,14 @@ impl ScratchServer {
     }
 
     /// What is not as it was wanted.
+    ///
+    /// ```no_run
+    /// # fn example(server: &opskit_core::scratch::ScratchServer) {
+    /// for change in server.substitutions() {
+    ///     println!("{}: {} instead of {}", change.setting, change.used, change.wanted);
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn substitutions(&self) -> &[Substitution] {
         &self.substitutions

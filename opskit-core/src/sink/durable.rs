@@ -108,9 +108,18 @@ pub(super) fn staging_path(target: &Path) -> Option<PathBuf> {
 
 /// Writes a small file that appears whole under a name that nothing has, and waits until the disk has it.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, bytes, rename_new)
+}
+
+/// The same in place of what has the name.
+pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, bytes, rename_over)
+}
+
+fn write_whole(path: &Path, bytes: &[u8], rename: fn(&Path, &Path) -> Result<()>) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = staging_path(path).unwrap_or_default();
-    let written = write_draft(&draft, bytes, &name).and_then(|()| rename_new(&draft, path));
+    let written = write_draft(&draft, bytes, &name).and_then(|()| rename(&draft, path));
     if written.is_err() {
         // Nothing better can be done with it.
         let _ = std::fs::remove_file(&draft);

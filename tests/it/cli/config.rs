@@ -91,3 +91,29 @@ fn a_mistake_is_told_with_its_line() {
         .code(66)
         .says("no opskit.toml");
 }
+
+#[test]
+fn hooks_are_shown_without_their_secrets() {
+    let place = project(
+        "[hooks]\non_success = \"https://hooks.example.com/T0/hunter2\"\non_failure = { url_env = \"ALERT_URL\" }\n",
+    );
+    let call = |what: &str| within(place.path(), &["config", what]);
+    let shown = call("show").run().code(0).out();
+    assert!(
+        shown.contains("hook on_success: a URL at hooks.example.com"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+    call("check").run().code(1).says("ALERT_URL is not set");
+    let set = call("check")
+        .env("ALERT_URL", "https://hooks.example.com/T1")
+        .run();
+    set.code(0);
+    let wrong = call("check").env("ALERT_URL", "hunter2").run().code(1);
+    assert!(
+        !wrong
+            .says("ALERT_URL holds no URL")
+            .err()
+            .contains("hunter2")
+    );
+}

@@ -201,7 +201,9 @@ fn an_interrupted_demo_leaves_nothing() {
         .unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(place.path(), open).unwrap();
-    let call = Call::new(["demo", "--json"]).env("TMPDIR", place.path().to_str().unwrap());
+    let keep = place.path().join("demo-kept");
+    let call = Call::new(["demo", "--json", "--keep", keep.to_str().unwrap()])
+        .env("TMPDIR", place.path().to_str().unwrap());
     let mut child = call.spawn();
     let start = Instant::now();
     while !names(place.path())

@@ -11,7 +11,7 @@ const ORDER: [&[&str]; 15] = [
     &["secret", "name"],
     &["cancel", "event"],
     &["context"],
-    &["pgtype"],
+    &["pgtype", "hook"],
     &["catalog"],
     &["export", "config"],
     &["sink"],

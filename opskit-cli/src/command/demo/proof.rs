@@ -101,22 +101,13 @@ impl Proof {
 
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        write!(
             f,
-            "\n{} (NaN, infinity, a two-dimensional array, …) stand in",
-            units::counted(self.exact_values, "value")
-        )?;
-        for file in &self.side_files {
-            writeln!(f, "  {file}")?;
-        }
-        writeln!(f, "\nExported again as the server's own binary COPY:")?;
-        let tables = units::counted(self.tables, "table");
-        writeln!(f, "OK  {tables}: the fingerprints are the same")?;
-        writeln!(
-            f,
-            "OK  {}, read back from Parquet and its side files: the same {}, byte for byte",
-            units::counted(self.parts, "part"),
-            units::size(self.bytes)
+            "read back and encoded again: {} of {}, byte for byte what the server sends; {} of {} (NaN, infinity, a two-dimensional array) came from side files",
+            units::size(self.bytes),
+            units::counted(self.tables, "table"),
+            units::counted(self.exact_values, "value"),
+            units::counted(self.side_files.len() as u64, "file"),
         )
     }
 }

@@ -8,7 +8,14 @@ use crate::postgres::wire::WireConnection;
 pub(super) async fn run(session: &mut WireConnection, sql: &str) -> Result<Vec<Check>> {
     let sql = sql.trim().trim_end_matches(';');
     let answer = session.query_one(sql).await;
-    let answer = answer.map_err(|error| error.while_doing("cannot run the checks"))?;
+    let answer = answer.map_err(|error| {
+        let is_name = error.kind() == ErrorKind::NotFound;
+        let error = error.while_doing("cannot run the checks");
+        match is_name {
+            true => error.with_hint("Write names with their schema: the search path is empty."),
+            false => error,
+        }
+    })?;
     if answer.columns.len() < 2 {
         return Err(Error::new(
             ErrorKind::InvalidInput,

@@ -139,6 +139,12 @@ pub(super) const WALKS: &[Walk] = &[
             "contypid",
             "conbin",
         ]),
+        // The key of a partition says one thing when it came with the partition and another when it was
+        // attached, and means the same.
+        spelled: &[(
+            "connoinherit",
+            "case when x.connoinherit and not (x.contype in ('p', 'u', 'x') and x.conparentid <> 0) then 't' end",
+        )],
         extra: &[("definition", "pg_catalog.pg_get_constraintdef(x.oid)")],
         targets: &[
             ("conindid", Object(C::CLASS)),
