@@ -5,6 +5,7 @@ mod demo;
 mod failures;
 mod formats;
 mod help;
+mod interrupted;
 mod secrets;
 mod signals;
 

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 const SLOW: &str =
     "select i, repeat('x', 2000), pg_sleep(0.001) from generate_series(1, 100000000) i";
 
-fn send(child: &Child, signal: Signal) {
+pub(super) fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 /// Waits until it is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !is_so().await {
         assert!(start.elapsed() < Duration::from_secs(20), "not {what}");
@@ -41,7 +41,7 @@ async fn reading(db: &TestDb) {
 }
 
 /// Waits for the end, but not for ever.
-async fn ended(child: &mut Child) -> ExitStatus {
+pub(super) async fn ended(child: &mut Child) -> ExitStatus {
     let mut status = None;
     until("ended", async || {
         status = child.try_wait().unwrap();
