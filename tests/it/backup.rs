@@ -1,6 +1,9 @@
 //! Backups of real databases: what they hold, what they refuse, what is left when they die.
 
+mod consistency;
 mod damage;
+mod hostile;
+mod killed;
 mod refusals;
 mod values;
 

@@ -8,6 +8,7 @@ mod failures;
 mod formats;
 mod help;
 mod hooks;
+mod interrupted;
 mod restore;
 mod schema;
 mod secrets;

@@ -1,6 +1,7 @@
 //! What happens when something goes wrong: a clear error, nothing that looks complete, nothing left
 //! running on the server.
 
+mod disk;
 mod gate;
 mod people;
 mod proxy;
@@ -196,10 +197,16 @@ async fn faults_network_cut() {
 struct Mount(tempfile::TempDir);
 
 impl Mount {
-    fn new() -> Option<Self> {
-        let place = tempfile::tempdir().unwrap();
+    fn new(mib: u32) -> Option<Self> {
+        // Short, because the path of a socket ends after about a hundred bytes.
+        let place = tempfile::Builder::new()
+            .prefix("m")
+            .tempdir_in("/tmp")
+            .unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o"])
+            .arg(format!("mode=0755,size={mib}m"))
+            .arg("tmpfs")
             .arg(place.path())
             .output();
         mounted
@@ -216,7 +223,7 @@ impl Drop for Mount {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_disk_full() {
-    let Some(mount) = Mount::new() else {
+    let Some(mount) = Mount::new(2) else {
         println!("skipped: no file system may be mounted here");
         return;
     };

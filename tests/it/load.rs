@@ -3,12 +3,12 @@
 use opskit_core::context::OpContext;
 use opskit_core::export::ColumnMap;
 use opskit_core::export::parquet::{ParquetOptions, ParquetPart};
-use opskit_core::name::QualifiedName;
 use opskit_core::pgtype::RowType;
 use opskit_core::postgres::export::{ExportReport, ExportRequest, TableReport};
 use opskit_core::postgres::load::{
     LoadTable, PartJob, PartRows, RestoreSettings, Transaction, load_part, open,
 };
+use opskit_core::postgres::wire::WireConnection;
 use opskit_core::sink::{DirectorySink, FileFormat, NullSink, RowForm};
 use opskit_core::{ErrorKind, Result};
 use opskit_tests::export::{export, open_part, wire};
@@ -32,30 +32,56 @@ fn rows_of(place: &Path, row_type: &RowType, main: &str) -> (RowType, PartRows) 
     }
 }
 
-/// Loads all parts of a table.
-async fn load(
-    db: &TestDb,
-    place: &Path,
-    row_type: &RowType,
-    table: &TableReport,
-    transaction: Transaction,
-) -> Result<()> {
-    let ctx = OpContext::default();
-    let mut connection = wire(&db.url()).await;
-    open(&mut connection, &RestoreSettings::default()).await?;
-    let target = LoadTable::find(&mut connection, &table.table).await?;
-    for part in &table.parts {
-        let (source, rows) = rows_of(place, row_type, &part.objects[0].name);
-        let job = PartJob {
-            part: part.part,
-            map: ColumnMap::new(&source, target.row_type())?,
-            rows: part.rows,
-            transaction,
-            committing: Arc::default(),
-        };
-        connection = load_part(&ctx, connection, &target, &job, rows).await?;
+/// Sessions that tables are looked up and loaded over.
+struct Sessions {
+    source: WireConnection,
+    /// None after a failure, which closes it.
+    target: Option<WireConnection>,
+    url: String,
+}
+
+impl Sessions {
+    async fn open(source: &TestDb, target: &TestDb) -> Self {
+        Self {
+            source: wire(&source.url()).await,
+            target: None,
+            url: target.url(),
+        }
     }
-    Ok(())
+
+    /// Loads all parts of a table.
+    async fn load(
+        &mut self,
+        place: &Path,
+        table: &TableReport,
+        transaction: Transaction,
+    ) -> Result<()> {
+        let found = LoadTable::find(&mut self.source, &table.table).await?;
+        let row_type = found.row_type();
+        let ctx = OpContext::default();
+        let mut connection = match self.target.take() {
+            Some(connection) => connection,
+            None => {
+                let mut connection = wire(&self.url).await;
+                open(&mut connection, &RestoreSettings::default()).await?;
+                connection
+            }
+        };
+        let target = LoadTable::find(&mut connection, &table.table).await?;
+        for part in &table.parts {
+            let (source, rows) = rows_of(place, row_type, &part.objects[0].name);
+            let job = PartJob {
+                part: part.part,
+                map: ColumnMap::new(&source, target.row_type())?,
+                rows: part.rows,
+                transaction,
+                committing: Arc::default(),
+            };
+            connection = load_part(&ctx, connection, &target, &job, rows).await?;
+        }
+        self.target = Some(connection);
+        Ok(())
+    }
 }
 
 /// Exports tables into files.
@@ -76,18 +102,14 @@ async fn fingerprints(db: &TestDb, pattern: &str) -> Vec<String> {
         .collect()
 }
 
-async fn row_type(db: &TestDb, table: &QualifiedName) -> RowType {
-    let mut connection = wire(&db.url()).await;
-    let found = LoadTable::find(&mut connection, table).await.unwrap();
-    found.row_type().clone()
-}
-
 #[tokio::test]
 async fn every_type_is_loaded_into_a_database_with_other_oids() {
+    let t0 = std::time::Instant::now();
     let (source, target) = (database().await, database().await);
     target.psql("create type shift as (a int, b int)").await;
     let matrix = Matrix::make(&source).await;
     Matrix::make(&target).await;
+    println!("TIME {} {:?}", line!(), t0.elapsed());
     let wanted = fingerprints(&source, "public.m_*").await;
     assert_eq!(wanted.len(), matrix.cases.len());
     for format in [
@@ -97,17 +119,19 @@ async fn every_type_is_loaded_into_a_database_with_other_oids() {
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
         let report = stored(&source, "public.m_*", format, out.clone()).await;
+    println!("TIME {} {:?}", line!(), t0.elapsed());
         let mut refused = Vec::new();
+        let names: Vec<String> = report.tables.iter().map(|t| t.table.to_sql()).collect();
+        target.psql(&format!("truncate {}", names.join(", "))).await;
+        let mut sessions = Sessions::open(&source, &target).await;
         for table in &report.tables {
-            target
-                .psql(&format!("truncate {}", table.table.to_sql()))
-                .await;
-            let columns = row_type(&source, &table.table).await;
-            if let Err(e) = load(&target, &out, &columns, table, Transaction::Own).await {
+            if let Err(e) = sessions.load(&out, table, Transaction::Own).await {
                 refused.push(format!("{}: {}", table.table, e.chain().join(": ")));
             }
         }
+    println!("TIME {} {:?}", line!(), t0.elapsed());
         assert!(refused.is_empty(), "{format:?}: {}", refused.join("\n"));
+    println!("TIME {} {:?}", line!(), t0.elapsed());
         assert_eq!(
             fingerprints(&target, "public.m_*").await,
             wanted,
@@ -141,11 +165,10 @@ async fn generated_columns_are_left_out_and_rows_are_frozen() {
     let out = place.path().join("out");
     let format = FileFormat::Parquet(ParquetOptions::default());
     let report = stored(&source, "public.*", format, out.clone()).await;
+    let mut sessions = Sessions::open(&source, &target).await;
     for table in &report.tables {
-        let columns = row_type(&source, &table.table).await;
-        load(&target, &out, &columns, table, Transaction::Truncating)
-            .await
-            .unwrap();
+        let loaded = sessions.load(&out, table, Transaction::Truncating).await;
+        loaded.unwrap();
     }
     let sum = "select count(*), sum(g), sum(length(b)), sum(i) from t";
     assert_eq!(target.psql(sum).await, source.psql(sum).await);
@@ -170,8 +193,8 @@ async fn a_part_with_another_count_loads_nothing() {
     let out = place.path().join("out");
     let mut report = stored(&source, "t", FileFormat::PgCopy(0), out.clone()).await;
     report.tables[0].parts[0].rows = 101;
-    let columns = row_type(&source, &report.tables[0].table).await;
-    let refused = load(&target, &out, &columns, &report.tables[0], Transaction::Own).await;
+    let mut sessions = Sessions::open(&source, &target).await;
+    let refused = sessions.load(&out, &report.tables[0], Transaction::Own).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Damaged);
     assert_eq!(target.psql("select count(*) from t").await, "0");
 }
@@ -184,8 +207,8 @@ async fn a_column_of_another_type_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
     let report = stored(&source, "t", FileFormat::PgCopy(0), out.clone()).await;
-    let columns = row_type(&source, &report.tables[0].table).await;
-    let refused = load(&target, &out, &columns, &report.tables[0], Transaction::Own).await;
+    let mut sessions = Sessions::open(&source, &target).await;
+    let refused = sessions.load(&out, &report.tables[0], Transaction::Own).await;
     let error = refused.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(

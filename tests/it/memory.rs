@@ -1,5 +1,7 @@
 //! Memory does not grow with the table.
 
+mod command;
+
 use opskit_core::context::OpContext;
 use opskit_core::export::{DecodeOptions, Decoder};
 use opskit_core::postgres::export::{Export, ExportRequest};
@@ -32,17 +34,16 @@ fn peak(db: &TestDb, table: &str, jobs: usize, rows_expected: u64) -> u64 {
     bytes
 }
 
-fn rows(sample: u64, full: u64) -> u64 {
-    if std::env::var_os("OPSKIT_TEST_FULL").is_some() {
-        full
-    } else {
-        sample
+fn sampled<T>(sample: T, full: T) -> T {
+    match std::env::var_os("OPSKIT_TEST_FULL") {
+        Some(_) => full,
+        None => sample,
     }
 }
 
 #[tokio::test]
 async fn memory_of_a_long_table() {
-    let rows = rows(500_000, 10_000_000);
+    let rows = sampled(500_000, 10_000_000);
     let db = database().await;
     db.psql(&format!(
         "create table t as select i as id, (i % 1000)::numeric(12,2) as n, md5(i::text) as x, timestamptz '2020-01-01' + i * interval '1 s' as ts, \
@@ -56,7 +57,7 @@ async fn memory_of_a_long_table() {
 
 #[tokio::test]
 async fn memory_of_a_wide_table() {
-    let rows = rows(16_000, 60_000);
+    let rows = sampled(16_000, 60_000);
     let db = database().await;
     db.psql(&format!(
         "do $$ begin execute (select 'create table ints as select ' || string_agg(format('(i * %s) %% 100003 as c%s', n, n), ',') || ' from generate_series(1, {rows}) i' \
@@ -65,10 +66,9 @@ async fn memory_of_a_wide_table() {
            from generate_series(1, 1600) n); end $$"
     ))
     .await;
-    for table in ["ints", "texts"] {
-        for jobs in [1, 2] {
-            assert!(peak(&db, table, jobs, rows) <= 256 * MIB, "{table}");
-        }
+    let calls = [("ints", 1), ("texts", 2), ("ints", 2), ("texts", 1)];
+    for (table, jobs) in calls.into_iter().take(sampled(2, 4)) {
+        assert!(peak(&db, table, jobs, rows) <= 256 * MIB, "{table}");
     }
 }
 

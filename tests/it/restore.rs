@@ -1,6 +1,7 @@
 //! A backup that is restored is the same database; and nobody's code gains anything by it.
 
 mod hostile;
+mod names;
 
 use crate::roundtrip::pg_dump;
 use opskit_core::backup::restore::{
@@ -11,7 +12,7 @@ use opskit_core::context::OpContext;
 use opskit_core::repository::{BackupReader, DataFormat, Repository};
 use opskit_core::{ErrorKind, Result};
 use opskit_tests::export::parse;
-use opskit_tests::{TestDb, database, database_with};
+use opskit_tests::{TestDb, database};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -240,32 +241,6 @@ async fn a_damaged_object_is_named_and_its_rows_are_not_loaded() {
     assert!(told.contains("data/public.t/part-00000.parquet"), "{told}");
     assert_eq!(target.psql("select count(*) from t").await, "0");
     assert_no_login_is_left(&target).await;
-}
-
-#[tokio::test]
-async fn odd_names_stay_in_their_quotes() {
-    let (source, target) = (database_with("").await, database().await);
-    let long = "é".repeat(31);
-    let names = [
-        "../up",
-        "a/b",
-        "quo\"te",
-        "line\nbreak",
-        "semi;colon",
-        "Upper",
-        "it's",
-        "back\\slash",
-        &long,
-    ];
-    for name in names {
-        let quoted = opskit_core::name::quote_ident(name);
-        source.psql(&format!("create schema {quoted}; create table {quoted}.{quoted} ({quoted} int primary key, b text default {}); insert into {quoted}.{quoted} values (1, 'x'); comment on table {quoted}.{quoted} is {}", opskit_core::name::quote_literal(name), opskit_core::name::quote_literal(name))).await;
-    }
-    let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
-    let report = restore(&stored, &target.url(), RestoreRequest::default()).await;
-    let report = report.unwrap_or_else(|e| panic!("{}", e.chain().join(": ")));
-    assert_same(&report);
-    assert_eq!(report.tables, names.len());
 }
 
 #[tokio::test]

@@ -217,6 +217,16 @@ impl Repository {
         names.iter().map(|name| self.read_record(name)).collect()
     }
 
+    /// SHA-256 of the manifest of a backup, as the run that made it recorded it. None where there is no
+    /// such record that can be read.
+    pub(super) fn recorded_manifest(&self, id: &BackupId) -> Option<String> {
+        let entries = std::fs::read_dir(self.path().join(HISTORY)).ok()?;
+        let end = format!("-{id}.json");
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut of_this = names.filter(|name| is_record(name) && name.ends_with(&end));
+        of_this.find_map(|name| self.read_record(&name).ok()?.manifest_sha256)
+    }
+
     fn read_record(&self, name: &str) -> Result<RunRecord> {
         let path = format!("{HISTORY}/{name}");
         let bytes = self.root.read(&path, RECORD_BYTES_MAX)?;

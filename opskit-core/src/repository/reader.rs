@@ -23,16 +23,18 @@ const CHUNK_BYTES: usize = 256 << 10;
 pub struct BackupReader {
     root: Root,
     manifest: Manifest,
+    /// SHA-256 of the manifest as it is stored.
+    manifest_sha256: String,
     objects: HashMap<String, StoredObject>,
 }
 
 impl BackupReader {
     /// Reads the manifest of the backup in a directory, which must be the one of this identity.
     pub(super) fn open(root: Root, id: &BackupId, repository: &str) -> Result<Self> {
-        let manifest = root
+        let text = root
             .read(MANIFEST, MANIFEST_BYTES_MAX)
-            .and_then(|bytes| Manifest::parse(&bytes))
             .map_err(|error| about(id, error))?;
+        let manifest = Manifest::parse(&text).map_err(|error| about(id, error))?;
         if &manifest.id != id || manifest.repository != repository {
             return Err(about(
                 id,
@@ -51,6 +53,7 @@ impl BackupReader {
             objects: objects.collect(),
             root,
             manifest,
+            manifest_sha256: hex(&Sha256::digest(&text)),
         })
     }
 
@@ -58,6 +61,10 @@ impl BackupReader {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    pub(super) fn manifest_sha256(&self) -> &str {
+        &self.manifest_sha256
     }
 
     /// What the backup holds.

@@ -107,6 +107,11 @@ impl Repository {
         };
         match self.read(id) {
             Ok(reader) => {
+                let recorded = self.recorded_manifest(id);
+                if recorded.is_some_and(|recorded| recorded != reader.manifest_sha256()) {
+                    let what = "is not the one that the history tells of the run";
+                    check.fault(MANIFEST, &damaged(MANIFEST, what));
+                }
                 let folder = self.path().join(super::layout::BACKUPS).join(id.as_str());
                 check.all(&reader, &folder)?;
             }

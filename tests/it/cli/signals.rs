@@ -17,12 +17,12 @@ const SLOW: &str =
 /// How long a busy machine may take for anything here.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn send(child: &Child, signal: Signal) {
+pub(super) fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 /// Waits until it is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !is_so().await {
         assert!(start.elapsed() < PATIENCE, "not {what}");
@@ -44,7 +44,7 @@ async fn reading(db: &TestDb) {
 }
 
 /// Waits for the end, but not for ever.
-async fn ended(child: &mut Child) -> ExitStatus {
+pub(super) async fn ended(child: &mut Child) -> ExitStatus {
     let mut status = None;
     until("ended", async || {
         status = child.try_wait().unwrap();

@@ -1,7 +1,7 @@
 //! What a drill proved.
 
 use crate::backup::restore::RestoreReport;
-use crate::repository::BackupId;
+use crate::repository::{BackupId, RunError, RunStatus};
 use serde::Serialize;
 
 /// How a drill ended.
@@ -56,4 +56,21 @@ pub struct DrillReport {
     pub unproven: Vec<String>,
     /// The version of opskit that ran.
     pub opskit_version: &'static str,
+}
+
+/// The record of a drill that came to no result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct DrillFailure {
+    /// `opskit.drill-failure/1`.
+    pub(super) schema: &'static str,
+    /// The backup.
+    pub(super) backup: BackupId,
+    /// Whether it failed or was cancelled.
+    pub(super) status: RunStatus,
+    /// When it started, in RFC 3339.
+    pub(super) started_at: String,
+    /// Why.
+    pub(super) error: RunError,
+    /// The version of opskit that ran.
+    pub(super) opskit_version: &'static str,
 }

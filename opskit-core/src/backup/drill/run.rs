@@ -1,7 +1,7 @@
 //! A drill from beginning to end.
 
 use super::place::Place;
-use super::report::{Check, DrillReport, Outcome};
+use super::report::{Check, DrillFailure, DrillReport, Outcome};
 use super::{checks, values};
 use crate::backup::DOCUMENT_BYTES_MAX;
 use crate::backup::restore::{
@@ -10,9 +10,11 @@ use crate::backup::restore::{
 use crate::catalog::model::Model;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result, storage};
+use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
-use crate::repository::{BackupId, BackupReader, Contents, MODEL, Repository};
+use crate::repository::{BackupId, BackupReader, Contents, MODEL, Repository, RunError, RunStatus};
+use serde::Serialize;
 use std::path::PathBuf;
 use time::format_description::well_known::Rfc3339;
 
@@ -49,7 +51,7 @@ pub struct DrillRequest {
 /// # Errors
 /// Of kind `Damaged` when the backup is; `NotFound` when no server of its version or a newer one is
 /// installed; `Storage` when the disk is too small; otherwise as [`Restore::run`]. A backup that is restored
-/// but not the same is a result.
+/// but not the same is a result. An error has its record too.
 pub async fn drill(
     ctx: &OpContext,
     repository: &Repository,
@@ -60,6 +62,39 @@ pub async fn drill(
     let started_at = ctx.clock().now().format(&Rfc3339).map_err(|source| {
         Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
     })?;
+    let done = Box::pin(attempt(ctx, backup, request, started_at.clone())).await;
+    let recorded = match &done {
+        Ok(report) => record(ctx, repository, id, report),
+        Err(error) => {
+            let failure = DrillFailure {
+                schema: "opskit.drill-failure/1",
+                backup: id.clone(),
+                status: RunStatus::of(error),
+                started_at,
+                error: RunError::of(error),
+                opskit_version: env!("CARGO_PKG_VERSION"),
+            };
+            // The failure itself is what is told.
+            if let Err(error) = record(ctx, repository, id, &failure) {
+                ctx.emit(Event::Warning {
+                    message: format!("the drill has no record: {}", error.chain().join(": ")),
+                });
+            }
+            Ok(())
+        }
+    };
+    let report = done?;
+    recorded?;
+    Ok(report)
+}
+
+async fn attempt(
+    ctx: &OpContext,
+    backup: BackupReader,
+    request: DrillRequest,
+    started_at: String,
+) -> Result<DrillReport> {
+    let id = backup.manifest().id.clone();
     let (contents, model, backup) = read(backup).await?;
     let sealed_sha256 = backup.manifest().sealed.sha256.clone();
     let place = match &request.to {
@@ -87,9 +122,9 @@ pub async fn drill(
     if let Some(place) = place {
         place.server.stop().await?;
     }
-    let report = DrillReport {
+    Ok(DrillReport {
         schema: "opskit.drill/1",
-        backup: id.clone(),
+        backup: id,
         sealed_sha256,
         outcome: outcome(&restore, &checks, &unproven),
         started_at,
@@ -100,9 +135,7 @@ pub async fn drill(
         checks,
         unproven,
         opskit_version: env!("CARGO_PKG_VERSION"),
-    };
-    record(ctx, repository, &report)?;
-    Ok(report)
+    })
 }
 
 async fn read(backup: BackupReader) -> Result<(Contents, Model, BackupReader)> {
@@ -147,8 +180,13 @@ fn outcome(restore: &RestoreReport, checks: &[Check], unproven: &[String]) -> Ou
     }
 }
 
-fn record(ctx: &OpContext, repository: &Repository, report: &DrillReport) -> Result<()> {
-    let text = serde_json::to_vec_pretty(report).map_err(|source| {
+fn record(
+    ctx: &OpContext,
+    repository: &Repository,
+    id: &BackupId,
+    document: &impl Serialize,
+) -> Result<()> {
+    let text = serde_json::to_vec_pretty(document).map_err(|source| {
         Error::new(ErrorKind::Internal, "cannot write the record of the drill").with_source(source)
     })?;
     let folder = repository.path().join("history");
@@ -165,8 +203,5 @@ fn record(ctx: &OpContext, repository: &Repository, report: &DrillReport) -> Res
         .next()
         .unwrap_or_default()
         .to_owned();
-    crate::sink::write_new(
-        &folder.join(format!("drill-{time}-{}.json", report.backup)),
-        &text,
-    )
+    crate::sink::write_new(&folder.join(format!("drill-{time}-{id}.json")), &text)
 }

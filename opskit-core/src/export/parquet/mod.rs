@@ -10,6 +10,7 @@
 mod dictionary;
 mod read;
 mod side;
+mod size;
 mod wide;
 mod write;
 

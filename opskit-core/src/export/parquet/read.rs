@@ -1,6 +1,7 @@
 //! Reading a part back, with what stands in its side file.
 
 use super::side::SideReader;
+use super::size::batch_rows;
 use super::{PAIR_KEY, ROW_TYPE_KEY, VERSION, VERSION_KEY, read_error, value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExactBatch;
@@ -9,13 +10,9 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
-use parquet::file::metadata::{KeyValue, RowGroupMetaData};
+use parquet::file::metadata::KeyValue;
 use parquet::file::reader::ChunkReader;
 use std::fmt;
-
-/// The most rows of a batch, and the size that a batch should not exceed by much.
-const BATCH_ROWS: usize = 8192;
-const BATCH_BYTES: u64 = 4 << 20;
 
 /// A part that was written as Parquet: an iterator of its batches, values of the side file included.
 ///
@@ -116,19 +113,6 @@ impl Iterator for ParquetPart {
         self.ended = !matches!(next, Some(Ok(_)));
         next
     }
-}
-
-/// How many rows make a batch: few where they are wide, so that the memory for one is bounded.
-fn batch_rows(groups: &[RowGroupMetaData]) -> usize {
-    let widest = groups.iter().filter_map(|group| {
-        let rows = u64::try_from(group.num_rows())
-            .ok()
-            .filter(|rows| *rows > 0)?;
-        let bytes = u64::try_from(group.total_byte_size()).unwrap_or_default();
-        Some(bytes / rows)
-    });
-    let row_bytes = widest.max().unwrap_or_default().max(1);
-    usize::try_from(BATCH_BYTES / row_bytes).map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS))
 }
 
 /// A side file belongs to the main file that names the same pair, and the other way round.

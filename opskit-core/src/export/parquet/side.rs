@@ -1,5 +1,6 @@
 //! The side file: values that have no standard form, bit for bit.
 
+use super::size::batch_rows;
 use super::{PAIR_KEY, VERSION, VERSION_KEY, read_error, value, write_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExactValue;
@@ -130,7 +131,11 @@ impl SideReader {
         let pair = pairs.and_then(|pairs| value(pairs, PAIR_KEY));
         let pair = pair.ok_or_else(|| damaged("does not tell what it belongs to"))?;
         let pair = pair.to_owned();
-        let batches = builder.with_batch_size(1024).build().map_err(read_error)?;
+        let batch_rows = batch_rows(builder.metadata().row_groups());
+        let batches = builder
+            .with_batch_size(batch_rows)
+            .build()
+            .map_err(read_error)?;
         let mut reader = Self {
             pair,
             batches,

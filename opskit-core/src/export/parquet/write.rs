@@ -27,6 +27,10 @@ const PAGE_BYTES: usize = 256 << 10;
 /// A dictionary at most.
 const DICTIONARY_BYTES: usize = 1 << 20;
 
+/// How many times larger than in the file a row group may be in memory: a reader that takes it whole must
+/// have room for it.
+const DECODED_FACTOR: usize = 4;
+
 /// How a Parquet file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -93,6 +97,8 @@ pub struct ParquetWriter<W: Write + Send> {
     row_type: RowType,
     options: ParquetOptions,
     rows: u64,
+    /// What was written into the row group, as it was in memory.
+    group_bytes: usize,
     pair: Option<KeyValue>,
 }
 
@@ -126,6 +132,7 @@ impl<W: Write + Send> ParquetWriter<W> {
             row_type: row_type.clone(),
             options,
             rows: 0,
+            group_bytes: 0,
             pair: None,
         })
     }
@@ -140,8 +147,11 @@ impl<W: Write + Send> ParquetWriter<W> {
         match &mut self.state {
             State::Open(writer) => {
                 writer.write(batch).map_err(write_error)?;
-                if writer.in_progress_size().max(writer.memory_size()) >= limit {
+                self.group_bytes += batch.get_array_memory_size();
+                let encoded = writer.in_progress_size().max(writer.memory_size());
+                if encoded >= limit || self.group_bytes / DECODED_FACTOR >= limit {
                     writer.flush().map_err(write_error)?;
+                    self.group_bytes = 0;
                 }
             }
             State::Wide(writer) => writer.write(batch)?,
