@@ -1,7 +1,7 @@
 //! Constraints of tables.
 
-use super::column::name_json;
-use super::index::{IndexState, state_json};
+use super::column::{name_json, relation_json};
+use super::index::{IndexState, state_json, targets_join};
 use super::read::{ReadContext, Reading, not_of_extension};
 use super::{Address, CatalogId, Definition};
 use crate::name::QualifiedName;
@@ -111,31 +111,33 @@ pub struct Foreign {
     pub definition: String,
 }
 
-/// The query for the constraints in scope.
+/// The query for the constraints in scope. Fields come in order, without their names.
 ///
 /// A foreign key that a partition has from its parent is made with the parent's; one that the parent's
 /// took over under a name of its own is made before.
 pub(super) fn reading(cx: &ReadContext<'_>) -> Reading {
     let sql = format!(
         "select k.oid, n.nspname, k.conname, null::pg_catalog.text, case k.contype \
-         when 'c' then pg_catalog.json_build_object('check', pg_catalog.json_build_object('table', {table}, \
-         'relation', pg_catalog.json_build_array(1259, c.oid::pg_catalog.int8), 'definition', pg_catalog.pg_get_constraintdef(k.oid), \
-         'local', k.conislocal, 'validated', k.convalidated, 'validated_alone', not k.conislocal and k.convalidated \
+         when 'c' then pg_catalog.json_build_object('check', pg_catalog.json_build_array({table}, \
+         {relation}, pg_catalog.pg_get_constraintdef(k.oid), \
+         k.conislocal, k.convalidated, not k.conislocal and k.convalidated \
          and exists (select from pg_catalog.pg_inherits h join pg_catalog.pg_constraint hk on hk.conrelid = h.inhparent \
          and hk.conname = k.conname and hk.contype = 'c' and not hk.convalidated where h.inhrelid = k.conrelid))) \
-         when 'f' then pg_catalog.json_build_object('foreign', pg_catalog.json_build_object('table', {table}, \
-         'partitioned', c.relkind = 'p', 'definition', pg_catalog.pg_get_constraintdef(k.oid))) \
-         when 'x' then pg_catalog.json_build_object('exclusion', pg_catalog.json_build_object('table', {table}, \
-         'definition', pg_catalog.pg_get_constraintdef(k.oid), 'index', {state})) \
+         when 'f' then pg_catalog.json_build_object('foreign', pg_catalog.json_build_array({table}, \
+         c.relkind = 'p', pg_catalog.pg_get_constraintdef(k.oid))) \
+         when 'x' then pg_catalog.json_build_object('exclusion', pg_catalog.json_build_array({table}, \
+         pg_catalog.pg_get_constraintdef(k.oid), {state})) \
          else pg_catalog.json_build_object('key', {key}) end::pg_catalog.text \
          from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          left join pg_catalog.pg_index i on i.indexrelid = k.conindid and k.contype in ('p', 'u', 'x') \
-         left join pg_catalog.pg_class ic on ic.oid = i.indexrelid \
+         left join pg_catalog.pg_class ic on ic.oid = i.indexrelid {targets} \
          left join pg_catalog.pg_constraint p on p.oid = k.conparentid and k.contype = 'f' \
          where k.contype in ('c', 'f', 'p', 'u', 'x') and {scope} and {own} \
          and (p.oid is null or (p.conrelid <> k.conrelid and p.conname <> k.conname))",
         table = name_json("n.nspname", "c.relname"),
+        relation = relation_json("c"),
+        targets = targets_join(),
         state = state_json(),
         key = key_json(cx),
         scope = cx.in_scope("n"),
@@ -159,11 +161,11 @@ fn key_json(cx: &ReadContext<'_>) -> String {
         )
     };
     format!(
-        "pg_catalog.json_build_object('table', {table}, 'kind', k.contype, 'columns', {key}, \
-         'include', case when i.indnatts > i.indnkeyatts then {include} end, \
-         'nulls_not_distinct', {nulls}, 'without_overlaps', {period}, \
-         'deferrable', k.condeferrable, 'deferred', k.condeferred, 'options', ic.reloptions, \
-         'index', {state})",
+        "pg_catalog.json_build_array({table}, k.contype, \
+         case when i.indnatts = 1 then pg_catalog.json_build_array((select a.attname from pg_catalog.pg_attribute a \
+         where a.attrelid = i.indrelid and a.attnum = i.indkey[0])) else {key} end, \
+         case when i.indnatts > i.indnkeyatts then {include} end, \
+         {nulls}, {period}, k.condeferrable, k.condeferred, ic.reloptions, {state})",
         table = name_json("n.nspname", "c.relname"),
         key = columns("<="),
         include = columns(">"),

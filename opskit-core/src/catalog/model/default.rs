@@ -1,6 +1,6 @@
 //! Defaults and generation expressions of columns.
 
-use super::column::{Generated, name_json};
+use super::column::{Generated, name_json, relation_json};
 use super::read::{ReadContext, Reading, not_of_extension};
 use super::{Address, CatalogId, Definition};
 use crate::name::QualifiedName;
@@ -21,17 +21,21 @@ pub struct ColumnDefault {
     pub generated: Option<Generated>,
 }
 
-/// The query for the defaults in scope.
+/// The query for the defaults in scope. The fields come in order, without their names.
+///
+/// A default names no column, and its text is the same without a relation to look names up in, which
+/// the server would have to open.
 pub(super) fn reading(cx: &ReadContext<'_>) -> Reading {
     let sql = format!(
         "select d.oid, n.nspname, pg_catalog.concat(c.relname, '.', a.attname), null::pg_catalog.text, \
-         pg_catalog.json_build_object('relation', pg_catalog.json_build_array(1259, c.oid::pg_catalog.int8), 'table', {table}, \
-         'column', a.attname, 'expression', pg_catalog.pg_get_expr(d.adbin, d.adrelid), \
-         'generated', nullif(a.attgenerated, ''))::pg_catalog.text \
+         pg_catalog.json_build_array({relation}, {table}, a.attname, \
+         pg_catalog.pg_get_expr(d.adbin, case when a.attgenerated <> '' then d.adrelid else 0 end), \
+         nullif(a.attgenerated, ''))::pg_catalog.text \
          from pg_catalog.pg_attrdef d join pg_catalog.pg_class c on c.oid = d.adrelid \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum \
          where {scope} and {own}",
+        relation = relation_json("c"),
         table = name_json("n.nspname", "c.relname"),
         scope = cx.in_scope("n"),
         own = not_of_extension(CatalogId::CLASS, "c.oid"),

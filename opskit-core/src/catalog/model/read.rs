@@ -39,10 +39,14 @@ impl ReadContext<'_> {
 }
 
 /// The condition that no extension made the object; `oid` is the SQL for its OID.
+///
+/// That it is an extension what members refer to goes without saying, but lets the server find the few
+/// members by an index instead of reading all dependencies.
 pub(crate) fn not_of_extension(catalog: CatalogId, oid: &str) -> String {
     format!(
-        "not exists (select from pg_catalog.pg_depend e where e.classid = {} and e.objid = {oid} \
-         and e.objsubid = 0 and e.deptype = 'e')",
+        "not exists (select from pg_catalog.pg_depend e where e.refclassid = {} and e.classid = {} \
+         and e.objid = {oid} and e.objsubid = 0 and e.deptype = 'e')",
+        CatalogId::EXTENSION.0,
         catalog.0
     )
 }
@@ -56,7 +60,7 @@ pub(crate) struct Reading {
     pub(crate) catalog: CatalogId,
     /// Returns `oid, schema, name, owner, definition`.
     pub(crate) sql: String,
-    /// Makes the definition of the last column's JSON.
+    /// Makes the definition of the last column's JSON, which has the fields by name or in order.
     pub(crate) definition: fn(&str) -> serde_json::Result<Definition>,
 }
 
