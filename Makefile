@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-full test-matrix lint doc-test python-test fuzz fuzz-replay valgrind bench bench-stages bench-compare
+.PHONY: help setup demo test test-full test-matrix lint doc-test python-test fuzz fuzz-replay valgrind bench bench-stages bench-compare bench-backup
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -74,7 +74,7 @@ valgrind: ## The decoder's tests, unsafe lines included, under valgrind
 	scripts/system.sh cc valgrind
 	scripts/valgrind.sh export:: testing::fuzz
 
-bench: bench-stages bench-compare ## Benchmarks of each stage, then the comparison with other tools
+bench: bench-stages bench-compare bench-backup ## Benchmarks of each stage, then the comparisons with other tools
 
 bench-stages: ## Benchmarks of each stage alone
 	scripts/system.sh cc
@@ -86,3 +86,9 @@ bench-compare: ## The comparison alone; BENCH_OPTIONS="--keep DIR --rounds 7"
 	scripts/postgres.sh
 	$(CARGO) build --release $(BENCH_PACKAGES) --bins
 	"$$(scripts/venv.sh $(BENCH_REQUIREMENTS))/bin/python" benches/compare/compare.py run $(BENCH_OPTIONS)
+
+bench-backup: ## Backup and restore beside pg_dump and pg_restore; BENCH_OPTIONS as for bench-compare
+	scripts/system.sh cc
+	scripts/postgres.sh
+	$(CARGO) build --release $(BENCH_PACKAGES) --bins
+	"$$(scripts/venv.sh $(BENCH_REQUIREMENTS))/bin/python" benches/compare/backup.py $(BENCH_OPTIONS)

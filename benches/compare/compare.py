@@ -24,6 +24,7 @@ from pathlib import Path
 import data
 import report
 from measure import ChildFailed, Sample, measure
+from page import write_section
 from rivals import Rival, rivals
 from server import Server, ServerError
 
@@ -188,21 +189,30 @@ def remove(out: Path) -> None:
 
 def circumstances(server: Server, rounds: int, opskit: Path | None) -> dict:
     """What the figures depend on; names no host and no path."""
-    versions = {"PostgreSQL": server.sql("show server_version").split()[0]}
+    versions = server_versions(server, opskit)
     versions |= {name: version(name) for name in PACKAGES}
-    if opskit:
-        told = subprocess.run([opskit, "--version"], capture_output=True, text=True, check=False).stdout.split()
-        versions["opskit"] = told[-1] if told else "unknown"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     buffers = server.sql("show shared_buffers")
     return {
-        "machine": f"{os.cpu_count()} cores ({processor()}), {memory:.0f} GiB memory, {platform.system()} {platform.machine()}",
+        "machine": machine(),
         "settings": f"fsync off, shared_buffers {buffers}, jit off, tables frozen and in memory",
         "rounds": rounds,
         "versions": versions,
         "rows": data.row_counts(server),
         "bytes": data.table_bytes(server),
     }
+
+
+def server_versions(server: Server, opskit: Path | None) -> dict[str, str]:
+    versions = {"PostgreSQL": server.sql("show server_version").split()[0]}
+    if opskit:
+        told = subprocess.run([opskit, "--version"], capture_output=True, text=True, check=False).stdout.split()
+        versions["opskit"] = told[-1] if told else "unknown"
+    return versions
+
+
+def machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores ({processor()}), {memory:.0f} GiB memory, {platform.system()} {platform.machine()}"
 
 
 def processor() -> str:
@@ -216,8 +226,7 @@ def write(options: argparse.Namespace, results: dict, samples: dict, facts: dict
     """Writes the tables (by default only those of a full comparison) and, when asked, every sample."""
     markdown = options.markdown or (ROOT / "docs" / "benchmarks.md" if complete else None)
     if markdown:
-        markdown.parent.mkdir(parents=True, exist_ok=True)
-        markdown.write_text(report.document(results, facts))
+        write_section(markdown, "export", report.document(results, facts))
     if options.json:
         runs = {table: {name: [asdict(one) for one in all_] for name, all_ in by.items()} for table, by in samples.items()}
         bars = [{**asdict(bar), "holds": bar.holds} for bar in report.bars(results)]

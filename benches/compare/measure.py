@@ -28,8 +28,8 @@ class Sample:
     peak_bytes: int
 
 
-def measure(argv: list[str], env: dict[str, str], log: Path) -> Sample:
-    """Runs `argv` with its standard output discarded.
+def measure(argv: list[str], env: dict[str, str], log: Path, out: Path | None = None) -> Sample:
+    """Runs `argv` with its standard output in the file `out`, or discarded.
 
     A program may write `{"wall_seconds": …, "start_cpu_seconds": …}` to the file named by `OPSKIT_BENCH_NOTE`:
     the time its work took and the CPU it had used before. Python peers do, so that the interpreter's start and its
@@ -37,10 +37,10 @@ def measure(argv: list[str], env: dict[str, str], log: Path) -> Sample:
     """
     note = log.with_suffix(".note")
     note.unlink(missing_ok=True)
-    with log.open("wb") as errors:
+    with log.open("wb") as errors, (out or Path(os.devnull)).open("wb") as told:
         began = time.perf_counter()
         child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            argv, stdin=subprocess.DEVNULL, stdout=told, stderr=errors,
             env={**os.environ, **env, "OPSKIT_BENCH_NOTE": str(note)},
         )
         watch = _PeakWatch(child.pid)

@@ -106,16 +106,19 @@ def _bars_of(table: str, lines: Lines, best: Line) -> list[Bar]:
 
 def table_markdown(lines: Lines) -> str:
     """One table; the last column is how much longer the program took than our best."""
-    best, floor = best_of_ours(lines), lines.get(FLOOR)
-    head = ["program", "wall s", "min–max s", "÷ floor", "÷ opskit", "client CPU s", "peak MiB", "output MB"]
+    return markdown(lines, {"floor": lines.get(FLOOR), "opskit": best_of_ours(lines)})
+
+
+def markdown(lines: Lines, bases: dict[str, Line | None]) -> str:
+    """A table of programs, the fastest first, with a column of ratios for each base."""
+    head = ["program", "wall s", "min–max s", *(f"÷ {base}" for base in bases), "client CPU s", "peak MiB", "output MB"]
     rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
     for line in sorted(lines.values(), key=lambda line: line.wall_seconds):
         rows.append([
             line.name,
             f"{line.wall_seconds:.2f}",
             f"{min(line.walls):.2f}–{max(line.walls):.2f}",
-            _ratio(line, floor),
-            _ratio(line, best),
+            *(_ratio(line, base) for base in bases.values()),
             f"{line.cpu_seconds:.2f}",
             f"{line.peak_bytes / MIB:.0f}",
             f"{line.output_bytes / 1e6:.0f}" if line.output_bytes else "–",
@@ -128,9 +131,9 @@ def _ratio(line: Line, base: Line | None) -> str:
 
 
 PREAMBLE = """\
-# Benchmarks
+## Export
 
-Written by `make bench`. One scratch server on the same machine as the clients ({settings}); every program exports the
+One scratch server on the same machine as the clients ({settings}); every program exports the
 whole table in each of {rounds} rounds, the order moves by one each round, and one round before them is not counted.
 The figures are medians. The floor is `psql` reading `COPY … (FORMAT binary)` into nothing.
 
@@ -144,15 +147,15 @@ Machine: {machine}. Versions: {versions}.
 
 
 def document(results: dict[str, Lines], facts: dict) -> str:
-    """The whole of `docs/benchmarks.md`."""
+    """The section of this comparison in `docs/benchmarks.md`."""
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     parts = [PREAMBLE.format(
         settings=facts["settings"], rounds=facts["rounds"], machine=facts["machine"], versions=versions
     )]
     for table, lines in results.items():
         rows, megabytes = facts["rows"][table], facts["bytes"][table] / 1e6
-        parts.append(f"## {table}: {rows:,} rows, {megabytes:.0f} MB\n\n{table_markdown(lines)}\n")
+        parts.append(f"### {table}: {rows:,} rows, {megabytes:.0f} MB\n\n{table_markdown(lines)}\n")
     verdicts = bars(results)
     if verdicts:
-        parts.append("## Bars\n\n" + "\n".join(f"- {bar}" for bar in verdicts) + "\n")
+        parts.append("### Bars\n\n" + "\n".join(f"- {bar}" for bar in verdicts) + "\n")
     return "\n".join(parts)
