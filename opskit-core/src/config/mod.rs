@@ -13,7 +13,7 @@ pub use units::{parse_duration, parse_size};
 
 use crate::catalog::Pattern;
 use crate::error::{Error, ErrorKind, Result};
-use crate::hook::{Hook, HookUrl, Hooks};
+use crate::hook::{Hook, HookUrl, Hooks, TIMEOUT};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -125,11 +125,11 @@ impl HookSettings {
             HookSetting::Given(hook) => hook.clone(),
             HookSetting::UrlEnv(name) => of_variable(name),
         };
-        let mut hooks = Hooks::default();
-        hooks.on_success = self.on_success.as_ref().map(resolve);
-        hooks.on_failure = self.on_failure.as_ref().map(resolve);
-        hooks.timeout = self.timeout.unwrap_or(hooks.timeout);
-        hooks
+        Hooks {
+            on_success: self.on_success.as_ref().map(resolve),
+            on_failure: self.on_failure.as_ref().map(resolve),
+            timeout: self.timeout.unwrap_or(TIMEOUT),
+        }
     }
 }
 

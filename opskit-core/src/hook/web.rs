@@ -63,7 +63,7 @@ pub(super) async fn post(url: &HookUrl, document: &[u8]) -> Result<()> {
     for _ in 1..ATTEMPTS {
         match attempt(&client, url, document).await {
             Err(error) if error.is_retryable() => {
-                tracing::debug!(%error, "the hook is tried again")
+                tracing::debug!(%error, "the hook is tried again");
             }
             ended => return ended,
         }
