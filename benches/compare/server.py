@@ -70,7 +70,11 @@ class Server:
     @property
     def url(self) -> str:
         """The server's URL; only users who may enter the socket's directory get in, so it has no password."""
-        return f"postgresql://{USER}@/{DATABASE}?host={self.sockets}&port={PORT}"
+        return self.url_of(DATABASE)
+
+    def url_of(self, database: str) -> str:
+        """The same for another database."""
+        return f"postgresql://{USER}@/{database}?host={self.sockets}&port={PORT}"
 
     @property
     def dsn(self) -> str:
