@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-full test-matrix lint doc-test python-test fuzz fuzz-replay valgrind bench bench-stages bench-compare bench-backup
+.PHONY: help setup demo test test-full test-matrix lint doc-test python-test fuzz fuzz-replay valgrind bench bench-stages bench-compare bench-backup bench-catalog
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,6 +16,7 @@ BENCH_REQUIREMENTS := benches/requirements.txt
 # Selected together in both steps, so that they share one build.
 BENCH_PACKAGES := -p opskit-cli -p opskit-benches
 BENCH_OPTIONS ?=
+CATALOG_OPTIONS ?=
 FUZZ_SECONDS ?= 60
 
 export OPSKIT_BIN := $(TARGET_DIR)/debug/opskit
@@ -74,7 +75,7 @@ valgrind: ## The decoder's tests, unsafe lines included, under valgrind
 	scripts/system.sh cc valgrind
 	scripts/valgrind.sh export:: testing::fuzz
 
-bench: bench-stages bench-compare bench-backup ## Benchmarks of each stage, then the comparisons with other tools
+bench: bench-stages bench-compare bench-backup bench-catalog ## Benchmarks of each stage, then the comparisons with other tools
 
 bench-stages: ## Benchmarks of each stage alone
 	scripts/system.sh cc
@@ -92,3 +93,9 @@ bench-backup: ## Backup and restore beside pg_dump and pg_restore; BENCH_OPTIONS
 	scripts/postgres.sh
 	$(CARGO) build --release $(BENCH_PACKAGES) --bins
 	"$$(scripts/venv.sh $(BENCH_REQUIREMENTS))/bin/python" benches/compare/backup.py $(BENCH_OPTIONS)
+
+bench-catalog: ## Reading the catalog of 10,000 tables against pg_dump; CATALOG_OPTIONS="--keep DIR --rounds 7"
+	scripts/system.sh cc
+	scripts/postgres.sh
+	$(CARGO) build --release $(BENCH_PACKAGES) --bins
+	"$$(scripts/venv.sh $(BENCH_REQUIREMENTS))/bin/python" benches/compare/catalog.py $(CATALOG_OPTIONS)

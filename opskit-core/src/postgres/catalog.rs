@@ -2,6 +2,7 @@
 
 use super::export::Selection;
 use super::export::settings::{BEGIN, apply, bounded_wait, client_encoding};
+use super::pair::Pair;
 use super::session::Session;
 use super::url::DatabaseUrl;
 use super::wire::{WireConnection, refuse_transaction_pooler};
@@ -93,9 +94,11 @@ pub(crate) async fn read_model_in(
         server_version,
         scope,
     });
-    for (at, (what, sql)) in reader.queries().into_iter().enumerate() {
-        let rows = session.rows(&format!("cannot read {what}"), sql).await?;
-        reader.take(at, rows)?;
-    }
-    reader.finish()
+    let queries = reader.queries().into_iter().enumerate();
+    let question = |(at, (what, sql))| (at, format!("cannot read {what}"), sql);
+    let questions = queries.map(question).collect();
+    let mut pair = Pair::over(session).await?;
+    pair.ask(questions, |at, row| reader.take(at, &row)).await?;
+    pair.close().await;
+    Ok(reader.finish())
 }

@@ -1,6 +1,7 @@
 //! Reading facts over a session.
 
 use super::catalog::open;
+use super::pair::{Pair, Question};
 use super::session::Session;
 use super::url::DatabaseUrl;
 use crate::catalog::facts::{Facts, FactsOptions, FactsReader};
@@ -51,15 +52,16 @@ pub(crate) async fn read_facts_in(
     options: FactsOptions,
 ) -> Result<Facts> {
     let mut reader = FactsReader::new(options, server_version);
-    let opening = reader.opening();
-    let take = |row| reader.take_opening(&row);
-    session
-        .each_row("cannot read the names of objects", opening, take)
-        .await?;
-    let walks = reader.walks();
-    let take = |row| reader.take_walk(row);
-    session
-        .each_row("cannot read the facts", walks, take)
-        .await?;
+    let mut pair = Pair::over(session).await?;
+    let named = questions("cannot read the names of objects", reader.opening());
+    pair.ask(named, |_, row| reader.take_opening(&row)).await?;
+    let walks = questions("cannot read the facts", reader.walks());
+    pair.ask(walks, |_, row| reader.take_walk(row)).await?;
+    pair.close().await;
     Ok(reader.finish())
+}
+
+fn questions(doing: &str, statements: impl IntoIterator<Item = String>) -> Vec<Question> {
+    let question = |(at, sql)| (at, doing.to_owned(), sql);
+    statements.into_iter().enumerate().map(question).collect()
 }

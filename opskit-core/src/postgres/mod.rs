@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod export;
 pub mod facts;
 pub mod load;
+mod pair;
 mod server_process;
 pub(crate) mod session;
 pub mod url;

@@ -33,6 +33,16 @@ impl ServerProcess {
         }
     }
 
+    /// Where the session is connected to.
+    pub(super) fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
+    /// The server that the URL was found to mean.
+    pub(super) fn resolved(&self) -> &ResolvedHost {
+        &self.resolved
+    }
+
     /// Waits for `work` that the process does. When the wait is given up, dropping this value cancels
     /// the work.
     pub(super) async fn doing<T>(&mut self, work: impl Future<Output = T>) -> T {

@@ -73,7 +73,12 @@ impl Session {
             }
             Ok(())
         };
-        self.cancel.guard(work).await
+        self.cancel.guard(self.process.doing(work)).await
+    }
+
+    /// Connects once more, to the same server in the same way.
+    pub(super) async fn another(&self) -> Result<Self> {
+        Self::connect(self.process.url(), self.process.resolved(), &self.cancel).await
     }
 
     /// Runs statements whose answers do not matter.

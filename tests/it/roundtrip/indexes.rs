@@ -2,7 +2,9 @@
 
 use super::{assert_round_trip, model_of, server_version};
 use opskit_core::catalog::ddl::{DdlOptions, Script};
-use opskit_tests::database;
+use opskit_core::catalog::model::Definition;
+use opskit_tests::{TestDb, database};
+use std::collections::HashMap;
 
 #[tokio::test]
 async fn indexes_of_every_kind() {
@@ -29,6 +31,58 @@ async fn indexes_of_every_kind() {
         )
         .await;
     }
+}
+
+/// Plain indexes are not spelled out one by one by the server, which takes long. The text is the same.
+#[tokio::test]
+async fn plain_indexes_read_as_the_server_spells_them() {
+    let db = database().await;
+    db.psql(
+        r#"create schema "say ""hi"" there"; create type mood as enum ('a'); create domain name_ as varchar;
+           create table "say ""hi"" there"."Mixed" ("select" int, "two
+lines" varchar(9), c text collate "C", d name_, e mood, f int[], g int4range);
+           create index "a b" on "say ""hi"" there"."Mixed" ("select" desc, "two
+lines" desc nulls last, c nulls first);
+           create unique index "order" on "say ""hi"" there"."Mixed" ("two
+lines"); create index on "say ""hi"" there"."Mixed" (c collate "POSIX"); create index on "say ""hi"" there"."Mixed" (d);
+           create index on "say ""hi"" there"."Mixed" (e); create index on "say ""hi"" there"."Mixed" (f, g);
+           create index on "say ""hi"" there"."Mixed" ("two
+lines" varchar_pattern_ops); create index on "say ""hi"" there"."Mixed" ("select") include (c);
+           create index on "say ""hi"" there"."Mixed" ("select") with (fillfactor = 50);
+           create table p (a int, b text) partition by list (a); create table p1 partition of p for values in (1); create index on p (b, a);
+           create materialized view m as select 1::int as x; create unique index on m (x);
+           do $$ declare t text; begin for t in select oid::regtype from pg_type where typtype in ('b', 'r') and oid < 16384 and typelem = 0 loop
+             begin execute format('create table %I (a %s)', 'of ' || t, t); execute format('create index on %I (a)', 'of ' || t);
+             exception when others then null; end; end loop; end $$"#,
+    )
+    .await;
+    assert_spelled_as_by_the_server(&db).await;
+    // What has the class by default depends on what else there is.
+    db.psql(
+        "create operator family own using btree; create operator class own default for type varchar using btree family own as \
+         operator 3 =(text, text), function 1 bttextcmp(text, text)",
+    )
+    .await;
+    assert_spelled_as_by_the_server(&db).await;
+}
+
+async fn assert_spelled_as_by_the_server(db: &TestDb) {
+    let spelled = db
+        .psql(
+            "select set_config('search_path', '', false); \
+             select json_object_agg(indexrelid::int8::text, pg_catalog.pg_get_indexdef(indexrelid)) from pg_catalog.pg_index where indexrelid >= 16384",
+        )
+        .await;
+    let spelled: HashMap<String, String> = serde_json::from_str(spelled.trim()).unwrap();
+    let mut compared = 0;
+    for object in model_of(db).await.objects {
+        if let Definition::Index(index) = object.definition {
+            let wanted = &spelled[&object.address.oid.to_string()];
+            assert_eq!(&index.definition, wanted);
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "{compared}");
 }
 
 #[tokio::test]

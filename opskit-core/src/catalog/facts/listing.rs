@@ -5,7 +5,8 @@ use crate::catalog::scope::Scope;
 /// The statements that list all objects, in one text: what is needed to name others stands first.
 pub(super) fn sql(scope: &Scope, server_version: u32) -> String {
     let mut all = vec![
-        "select 'member', d.classid, d.objid from pg_catalog.pg_depend d where d.deptype = 'e'".to_owned(),
+        "select 'member', d.classid, d.objid from pg_catalog.pg_depend d where d.deptype = 'e'"
+            .to_owned(),
         format!(
             "select 'role', r.oid, r.rolname, not {} from pg_catalog.pg_roles r",
             scope.owner_condition("r.oid")
@@ -14,10 +15,6 @@ pub(super) fn sql(scope: &Scope, server_version: u32) -> String {
             "select 'schema', n.oid, n.nspname, {}, n.nspowner from pg_catalog.pg_namespace n order by n.nspname",
             scope.condition("n")
         ),
-        "select 'column', a.attrelid, a.attnum, a.attname from pg_catalog.pg_attribute a \
-         join pg_catalog.pg_class c on c.oid = a.attrelid where a.attnum > 0 and not a.attisdropped \
-         and c.relkind in ('r', 'p', 'f', 'v', 'm', 'c') and a.attrelid >= 16384"
-            .to_owned(),
     ];
     let since = |version, then, otherwise| {
         if server_version >= version {
@@ -37,6 +34,12 @@ pub(super) fn sql(scope: &Scope, server_version: u32) -> String {
     }
     all.join(";\n")
 }
+
+/// The columns of each relation in order of their numbers, with NULL for those that were dropped.
+pub(super) const COLUMNS: &str = "select 'columns', k.attrelid, pg_catalog.json_agg(k.name) from ( \
+    select a.attrelid, case when not a.attisdropped then a.attname end as name from pg_catalog.pg_attribute a \
+    join pg_catalog.pg_class c on c.oid = a.attrelid where a.attnum > 0 \
+    and c.relkind in ('r', 'p', 'f', 'v', 'm', 'c') and a.attrelid >= 16384 order by a.attrelid, a.attnum) k group by k.attrelid";
 
 const SUBSCRIPTIONS: &str = "select 'object', 6100, x.oid, null, x.subowner, x.subname from pg_catalog.pg_subscription x \
     join pg_catalog.pg_database d on d.oid = x.subdbid and d.datname = pg_catalog.current_database()";

@@ -2,7 +2,7 @@
 
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::{TextRow, flag, number, text};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -42,7 +42,8 @@ impl Named {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     objects: HashMap<Address, Named>,
-    columns: HashMap<(u32, i16), Box<str>>,
+    /// Of each relation, in order; none in the place of one that was dropped.
+    columns: HashMap<u32, Vec<Option<Box<str>>>>,
     members: HashSet<Address>,
     platform_roles: HashSet<u32>,
     pub(super) outside: Vec<String>,
@@ -63,7 +64,8 @@ impl Names {
     }
 
     pub(super) fn column(&self, relation: u32, number: i16) -> Option<&str> {
-        self.columns.get(&(relation, number)).map(|name| &**name)
+        let at = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.columns.get(&relation)?.get(at)?.as_deref()
     }
 
     /// Takes a row of the [listing](super::listing).
@@ -73,9 +75,15 @@ impl Names {
                 let address = Address::new(CatalogId(number(row, 1)?), number(row, 2)?);
                 self.members.insert(address);
             }
-            "column" => {
-                let at = (number(row, 1)?, number(row, 2)?);
-                self.columns.insert(at, text(row, 3)?.into());
+            "columns" => {
+                let names = serde_json::from_str(text(row, 2)?).map_err(|source| {
+                    Error::new(
+                        ErrorKind::Internal,
+                        "cannot understand the names of columns",
+                    )
+                    .with_source(source)
+                })?;
+                self.columns.insert(number(row, 1)?, names);
             }
             "role" => self.take_role(row)?,
             "schema" => self.take_schema(row)?,

@@ -37,17 +37,19 @@ pub(super) struct Reading {
 /// Before the attributes stand the number of the walk, the address of the object and the OID of the row.
 pub(super) const FIRST_ATTRIBUTE: usize = 4;
 
-/// The first question: the catalogs' columns, a salt, and the names of everything.
-pub(super) fn opening(scope: &Scope, server_version: u32) -> String {
-    format!(
+/// The first questions, which may be asked side by side: the names of everything; and the catalogs' columns
+/// with a salt, and the names of columns.
+pub(super) fn opening(scope: &Scope, server_version: u32) -> [String; 2] {
+    let columns = format!(
         "select 'salt', pg_catalog.gen_random_uuid();\n\
          select 'attribute', c.relname, a.attname, t.typname, not a.attnotnull, \
          pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT') \
          from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid \
          join pg_catalog.pg_type t on t.oid = a.atttypid where c.relnamespace = 11 and a.attnum > 0 \
          and (c.relkind = 'r' or c.relname in ('pg_roles', 'pg_user_mappings')) order by c.oid, a.attnum;\n{}",
-        listing::sql(scope, server_version)
-    )
+        listing::COLUMNS
+    );
+    [listing::sql(scope, server_version), columns]
 }
 
 impl Reading {

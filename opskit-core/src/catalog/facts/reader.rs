@@ -1,4 +1,4 @@
-//! Reading facts: two questions, and the fold of their answers row by row.
+//! Reading facts: questions twice, and the fold of their answers row by row.
 
 use super::catalogs::{self, Group, Walk};
 use super::names::Names;
@@ -37,8 +37,8 @@ impl FactsReader {
         }
     }
 
-    /// The first question: what there is, and what it is called.
-    pub(crate) fn opening(&self) -> String {
+    /// The first questions, which may be asked side by side: what there is, and what it is called.
+    pub(crate) fn opening(&self) -> [String; 2] {
         opening(&self.options.scope, self.server_version)
     }
 
@@ -62,8 +62,8 @@ impl FactsReader {
         Ok(())
     }
 
-    /// The second question: every row.
-    pub(crate) fn walks(&mut self) -> String {
+    /// The second questions, which may be asked side by side too: every row.
+    pub(crate) fn walks(&mut self) -> Vec<String> {
         let mut statements = Vec::new();
         for walk in catalogs::walks() {
             if Reading::is_unreadable(&walk, &self.catalogs) {
@@ -79,7 +79,7 @@ impl FactsReader {
                 self.readings.push(reading);
             }
         }
-        statements.join(";\n")
+        statements
     }
 
     /// Takes a row of the answer to [`Self::walks`].

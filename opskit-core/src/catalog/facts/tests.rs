@@ -29,7 +29,7 @@ fn reader() -> FactsReader {
         &["role", "10", "Bob", "f"],
         &["schema", "2200", "public", "t", "10"],
         &["schema", "5000", "storage", "f", "10"],
-        &["column", "20000", "1", "id"],
+        &["columns", "20000", "[\"id\"]"],
         &[
             "object", "1259", "20000", "2200", "10", "t", "r", "~", "~", "~",
         ],
@@ -64,7 +64,7 @@ fn walk_of(statements: &str, catalog: &str) -> String {
 #[test]
 fn rows_become_facts_that_hold_names() {
     let mut reader = reader();
-    let statements = reader.walks();
+    let statements = reader.walks().join(";\n");
     let (class, index) = (
         walk_of(&statements, "pg_class"),
         walk_of(&statements, "pg_index"),
@@ -111,7 +111,7 @@ fn rows_become_facts_that_hold_names() {
 #[test]
 fn what_no_statement_makes_is_named() {
     let mut reader = reader();
-    let statements = reader.walks();
+    let statements = reader.walks().join(";\n");
     let class = walk_of(&statements, "pg_class");
     reader
         .take_walk(row(&[&class, "1259", "20000", "~", "10", "~", "~"]))

@@ -93,7 +93,7 @@ pub struct RowSecurity {
     pub forced: bool,
 }
 
-/// A query for things said about objects: `catalog, oid, kind, names, args, json`.
+/// A query for things said about objects: `catalog, oid, target, json`.
 #[derive(Debug)]
 pub(crate) struct AccessReading {
     /// What is read, for errors.
@@ -180,15 +180,15 @@ fn sort<T>(list: &mut [About<T>]) {
     list.sort_by(|one, other| one.target.cmp(&other.target));
 }
 
-/// The selected columns for the object `s.classid, s.objid, s.objsubid`, but for the last.
-const IDENTITY: &str = "s.classid, s.objid, i.type, \
-     pg_catalog.to_json(coalesce(s.names, i.object_names)), pg_catalog.to_json(i.object_args)";
+/// The selected columns for the object `s.classid, s.objid, s.objsubid`, but for the last. Where the class
+/// gives kind and names itself, the server need not look the object up.
+const IDENTITY: &str = "s.classid, s.objid, case when s.kind is not null \
+     then pg_catalog.json_build_array(s.kind, s.names, '{}'::pg_catalog.text[]) \
+     else (select pg_catalog.json_build_array(i.type, coalesce(s.names, i.object_names), i.object_args) \
+       from pg_catalog.pg_identify_object_as_address(s.classid, s.objid, s.objsubid) i) end";
 
-/// Joins the name of the object `s`.
-const IDENTIFY: &str =
-    "cross join lateral pg_catalog.pg_identify_object_as_address(s.classid, s.objid, s.objsubid) i";
-
-/// All rows of the classes that `wanted` picks, as `classid, objid, objsubid, names, owner, acl, base`.
+/// All rows of the classes that `wanted` picks, as `classid, objid, objsubid, kind, names, owner, acl,
+/// fresh`.
 fn subjects(cx: &ReadContext<'_>, wanted: fn(&Subject) -> bool, condition: Condition) -> String {
     let selects: Vec<String> = SUBJECTS
         .iter()
@@ -212,34 +212,37 @@ pub(super) enum Condition {
 fn owners(cx: &ReadContext<'_>) -> String {
     format!(
         "select {IDENTITY}, pg_catalog.json_build_object('role', pg_catalog.pg_get_userbyid(s.owner)) \
-         from ({}) s {IDENTIFY}",
+         from ({}) s",
         subjects(cx, |subject| subject.owner.is_some(), Condition::Owned)
     )
 }
 
-/// Members of extensions and the server's own objects are compared with what they were made with.
+/// Members of extensions and the server's own objects are compared with what they were made with. Many
+/// objects have the same privileges, so each list of them is spelled out once.
 fn privileges(cx: &ReadContext<'_>) -> String {
     format!(
-        "with s as materialized (select a.*, p.initprivs, \
-           coalesce(a.acl, a.fresh) as now, coalesce(p.initprivs, a.fresh) as base \
+        "with s as materialized (select * from (select a.*, coalesce(a.acl, a.fresh) as now, \
+             coalesce(p.initprivs, a.fresh) as base \
            from ({} union all {}) a \
            left join pg_catalog.pg_init_privs p on p.classoid = a.classid and p.objoid = a.objid \
              and p.objsubid = a.objsubid \
-           where a.acl is not null or p.initprivs is not null or a.names = array['public']) \
+           where a.acl is not null or p.initprivs is not null or a.names = array['public']) a \
+           where a.now is distinct from a.base or a.names = array['public']), \
+         l as materialized (select u.acl, {items} as list \
+           from (select s.now from s union select s.base from s) u(acl)) \
          select {IDENTITY}, pg_catalog.json_build_object( \
            'owner', pg_catalog.pg_get_userbyid(s.owner), \
-           'maker', case when exists (select from pg_catalog.pg_depend e where e.classid = s.classid \
-                and e.objid = s.objid and e.objsubid = 0 and e.deptype = 'e') then 'extension' \
+           'maker', case when exists (select from pg_catalog.pg_depend e where e.refclassid = {extension} \
+                and e.classid = s.classid and e.objid = s.objid and e.objsubid = 0 and e.deptype = 'e') then 'extension' \
               when s.objid < 16384 and s.names is distinct from array['public'] \
                 and s.classid <> {large_object} then 'server' else 'user' end, \
-           'acl', pg_catalog.json_build_object('items', {items}, 'base', {base})) \
-         from s {IDENTIFY} where s.now::pg_catalog.text <> s.base::pg_catalog.text \
-           or s.names = array['public']",
+           'acl', pg_catalog.json_build_object('items', is_now.list, 'base', is_base.list)) \
+         from s left join l is_now on is_now.acl = s.now left join l is_base on is_base.acl = s.base",
         subjects(cx, |subject| subject.acl.is_some(), Condition::Granted),
         COLUMN.select(cx, Condition::Granted),
+        extension = CatalogId::EXTENSION.0,
         large_object = CatalogId::LARGE_OBJECT.0,
-        items = items("s.now"),
-        base = items("s.base"),
+        items = items("u.acl"),
     )
 }
 
@@ -247,9 +250,12 @@ fn described(cx: &ReadContext<'_>, catalog: &str, json: &str) -> String {
     format!(
         "select {IDENTITY}, s.said \
          from (select a.classid, a.objid, d.objsubid, \
-               case when d.objsubid = 0 then a.names end as names, pg_catalog.{json} as said \
-               from ({}) a join pg_catalog.{catalog} d on d.classoid = a.classid and d.objoid = a.objid) s \
-         {IDENTIFY}",
+               case when d.objsubid = 0 then a.kind else a.kind || ' column' end as kind, \
+               case when d.objsubid = 0 then a.names when a.kind is not null then a.names || ( \
+                 select c.attname::pg_catalog.text from pg_catalog.pg_attribute c \
+                 where c.attrelid = a.objid and c.attnum = d.objsubid) end as names, \
+               pg_catalog.{json} as said \
+               from ({}) a join pg_catalog.{catalog} d on d.classoid = a.classid and d.objoid = a.objid) s",
         subjects(cx, |_| true, Condition::Described)
     )
 }
@@ -259,9 +265,10 @@ fn row_security(cx: &ReadContext<'_>) -> String {
         "select {IDENTITY}, pg_catalog.json_build_object('enabled', s.relrowsecurity, \
            'forced', s.relforcerowsecurity) \
          from (select {class}::pg_catalog.oid as classid, c.oid as objid, 0 as objsubid, \
+               null::pg_catalog.text as kind, \
                null::pg_catalog.text[] as names, c.relrowsecurity, c.relforcerowsecurity \
                from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-               where (c.relrowsecurity or c.relforcerowsecurity) and {scope} and {own}) s {IDENTIFY}",
+               where (c.relrowsecurity or c.relforcerowsecurity) and {scope} and {own}) s",
         class = CatalogId::CLASS.0,
         scope = cx.in_scope("n"),
         own = not_of_extension(CatalogId::CLASS, "c.oid"),

@@ -111,16 +111,15 @@ pub(super) fn relation_json(c: &str) -> String {
     )
 }
 
-/// SQL for the columns of all tables: `attrelid`, and `list` as JSON. Those that were dropped are not among
-/// them.
+/// The query for the columns of all tables: the table's OID, and a list as JSON. Those that were dropped are not
+/// among them.
 ///
-/// There are more columns than anything else. So a list is built once for each table from sorted rows,
-/// and a column with nothing special is an array of its first fields, which costs the server a
+/// There are more columns than anything else. So all are read at once and grouped from sorted rows, and a column with nothing special is an array of its first fields, which costs the server a
 /// third of an object with names.
 pub(super) fn columns_sql(cx: &ReadContext<'_>) -> String {
     let not_null = NotNullSql::of(cx);
     format!(
-        "select k.attrelid, pg_catalog.json_agg(k.field) as list from (select a.attrelid, \
+        "select k.attrelid, pg_catalog.json_agg(k.field) from (select a.attrelid, \
          case when a.attcollation = t.typcollation and a.attidentity = '' and a.attstorage = t.typstorage \
          and coalesce(a.attstattarget, -1) = -1 and a.attoptions is null and {compression} is null \
          then pg_catalog.json_build_array(a.attname, {type_sql}, null, {not_null}, null, a.attislocal) \

@@ -1,7 +1,7 @@
 //! Constraints of tables.
 
 use super::column::{name_json, relation_json};
-use super::index::{IndexState, state_json, targets_join};
+use super::index::{IndexState, state_json};
 use super::read::{ReadContext, Reading, not_of_extension};
 use super::{Address, CatalogId, Definition};
 use crate::name::QualifiedName;
@@ -131,13 +131,12 @@ pub(super) fn reading(cx: &ReadContext<'_>) -> Reading {
          from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          left join pg_catalog.pg_index i on i.indexrelid = k.conindid and k.contype in ('p', 'u', 'x') \
-         left join pg_catalog.pg_class ic on ic.oid = i.indexrelid {targets} \
+         left join pg_catalog.pg_class ic on ic.oid = i.indexrelid \
          left join pg_catalog.pg_constraint p on p.oid = k.conparentid and k.contype = 'f' \
          where k.contype in ('c', 'f', 'p', 'u', 'x') and {scope} and {own} \
          and (p.oid is null or (p.conrelid <> k.conrelid and p.conname <> k.conname))",
         table = name_json("n.nspname", "c.relname"),
         relation = relation_json("c"),
-        targets = targets_join(),
         state = state_json(),
         key = key_json(cx),
         scope = cx.in_scope("n"),

@@ -7,8 +7,10 @@ use super::{CatalogId, Definition};
 use crate::name::QualifiedName;
 use serde::{Deserialize, Serialize};
 
-/// The access method `btree`, in every version.
+// In every version.
 const BTREE: u32 = 403;
+const TEXT: u32 = 25;
+const VARCHAR: u32 = 1043;
 
 /// An index that belongs to no constraint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,74 +48,84 @@ pub struct IndexState {
     pub tablespace: Option<String>,
 }
 
-/// SQL for what was set on an index, as JSON: of `i`, a row of `pg_index`, `ic`, its row of `pg_class`, and `it`,
-/// what [`targets_join`] joins. Nothing was set on most of them.
+/// SQL for what was set on an index, as JSON: of `i`, a row of `pg_index`, and `ic`, its row of `pg_class`. Nothing
+/// was set on most of them.
 pub(super) fn state_json() -> String {
     format!(
         "case when not i.indisclustered and ic.relkind = 'i' and not i.indisreplident and not ic.relispartition \
-         and it.list is null and ic.reltablespace = 0 then '[]'::pg_catalog.json \
+         and ic.reltablespace = 0 and not exists (select from pg_catalog.pg_attribute s \
+         where s.attrelid = i.indexrelid and s.attstattarget >= 0) then '[]'::pg_catalog.json \
          else pg_catalog.json_build_array(i.indisclustered, ic.relkind = 'I', i.indisreplident, \
          case when ic.relispartition then (select {parent} from pg_catalog.pg_inherits h \
          join pg_catalog.pg_class hc on hc.oid = h.inhparent \
          join pg_catalog.pg_namespace hn on hn.oid = hc.relnamespace where h.inhrelid = i.indexrelid) end, \
-         coalesce(it.list, '[]'), case when ic.reltablespace <> 0 then (select e.spcname \
-         from pg_catalog.pg_tablespace e where e.oid = ic.reltablespace) end) end",
+         coalesce((select pg_catalog.json_agg(pg_catalog.json_build_array(s.attnum, s.attstattarget) order by s.attnum) \
+         from pg_catalog.pg_attribute s where s.attrelid = i.indexrelid and s.attstattarget >= 0), '[]'), \
+         case when ic.reltablespace <> 0 then (select e.spcname from pg_catalog.pg_tablespace e \
+         where e.oid = ic.reltablespace) end) end",
         parent = name_json("hn.nspname", "hc.relname"),
     )
 }
 
-/// SQL that joins the statistics targets of the expressions of an index `i`.
-pub(super) fn targets_join() -> String {
+/// How many keys a plain index has at most.
+const PLAIN_KEYS_MAX: u32 = 4;
+
+/// The B-tree operator classes that the server does not name, with the type of the column, as `plain (class, type)`.
+/// For `varchar` it is the class of `text`, where nobody made another.
+fn plain_classes() -> String {
     format!(
-        "left join (select s.attrelid, pg_catalog.json_agg(pg_catalog.json_build_array(s.attnum, s.attstattarget) \
-         order by s.attnum) as list from pg_catalog.pg_attribute s join pg_catalog.pg_class sc on sc.oid = s.attrelid \
-         and sc.relkind in ('i', 'I') where s.attstattarget >= 0 and s.attrelid >= {FIRST_USER_OID} \
-         group by s.attrelid) it on it.attrelid = i.indexrelid"
+        "with plain as materialized (select o.oid as class, o.opcintype as type from pg_catalog.pg_opclass o \
+         where o.opcmethod = {BTREE} and o.opcdefault and o.oid < {FIRST_USER_OID} \
+         union all select o.oid, {VARCHAR} from pg_catalog.pg_opclass o where o.opcmethod = {BTREE} and o.opcdefault \
+         and o.oid < {FIRST_USER_OID} and o.opcintype = {TEXT} \
+         and not exists (select from pg_catalog.pg_opclass v where v.opcmethod = {BTREE} and v.opcdefault \
+         and v.opcintype = {VARCHAR}) \
+         and not exists (select from pg_catalog.pg_type v where v.typispreferred and v.typcategory = 'S' \
+         and v.oid <> {TEXT})) "
     )
 }
 
-/// SQL for the statement that makes an index, joined as `d` to `i` where it is plain: a B-tree over columns whose
-/// types have the operator classes by default, with nothing set.
+/// SQL for the statement that makes the index `i` where it is plain: a B-tree over few columns whose types have the
+/// operator classes by default, with nothing set. NULL for others.
 ///
-/// The server spells out indexes one by one and opens their tables for it; for plain ones, which most are, this
-/// gives the same text in one pass.
-fn plain_join(cx: &ReadContext<'_>) -> String {
-    let nulls = cx.since(150_000, "and not p.indnullsnotdistinct", "");
+/// The server opens the table to spell out an index; plain ones, which most are, get the same text for less.
+fn plain_definition(cx: &ReadContext<'_>) -> String {
+    let key = |at: u32| {
+        let comma = if at == 0 { "" } else { "', ' || " };
+        format!(
+            "case when i.indnatts > {at} then (select {comma}pg_catalog.quote_ident(a.attname) || \
+             case when (i.indclass[{at}], a.atttypid) in (select p.class, p.type from plain p) \
+             then case i.indoption[{at}] when 0 then '' when 1 then ' DESC NULLS LAST' when 2 then ' NULLS FIRST' \
+             when 3 then ' DESC' end end from pg_catalog.pg_attribute a where a.attrelid = i.indrelid \
+             and a.attnum = i.indkey[{at}] and a.attcollation = i.indcollation[{at}]) else '' end"
+        )
+    };
+    let keys: Vec<String> = (0..PLAIN_KEYS_MAX).map(key).collect();
     format!(
-        "left join (select p.indexrelid, pg_catalog.string_agg(pg_catalog.concat(pg_catalog.quote_ident(a.attname), \
-         case u.option when 1 then ' DESC NULLS LAST' when 2 then ' NULLS FIRST' when 3 then ' DESC' end), ', ' \
-         order by u.place) as keys \
-         from pg_catalog.pg_index p join pg_catalog.pg_class pc on pc.oid = p.indexrelid \
-         cross join lateral rows from (pg_catalog.unnest(p.indkey::pg_catalog.int2[]), \
-         pg_catalog.unnest(p.indoption::pg_catalog.int2[]), pg_catalog.unnest(p.indclass::pg_catalog.oid[]), \
-         pg_catalog.unnest(p.indcollation::pg_catalog.oid[])) with ordinality u(attnum, option, class, collation, place) \
-         left join pg_catalog.pg_attribute a on a.attrelid = p.indrelid and a.attnum = u.attnum and a.attcollation = u.collation \
-         left join pg_catalog.pg_opclass o on o.oid = u.class and o.oid < {FIRST_USER_OID} and o.opcdefault \
-         and o.opcintype = a.atttypid \
-         where p.indexrelid >= {FIRST_USER_OID} and pc.relam = {BTREE} and pc.reloptions is null \
-         and p.indexprs is null and p.indpred is null and p.indnatts = p.indnkeyatts {nulls} \
-         group by p.indexrelid having pg_catalog.bool_and(a.attnum is not null and o.oid is not null)) d \
-         on d.indexrelid = i.indexrelid"
+        "case when ic.relam = {BTREE} and ic.reloptions is null and i.indexprs is null and i.indpred is null \
+         and i.indnatts = i.indnkeyatts and i.indnatts <= {PLAIN_KEYS_MAX} and not {nulls} \
+         then pg_catalog.concat('CREATE ', case when i.indisunique then 'UNIQUE ' end, 'INDEX ', \
+         pg_catalog.quote_ident(ic.relname), ' ON ', case when ic.relkind = 'I' then 'ONLY ' end, \
+         pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(c.relname), ' USING btree (') || {keys} || ')' end",
+        nulls = cx.since(150_000, "i.indnullsnotdistinct", "false"),
+        keys = keys.join(" || "),
     )
 }
 
 /// The query for the indexes in scope.
 pub(super) fn reading(cx: &ReadContext<'_>) -> Reading {
     let sql = format!(
-        "select i.indexrelid, n.nspname, ic.relname, null::pg_catalog.text, pg_catalog.json_build_array({table}, \
-         case when d.keys is null then pg_catalog.pg_get_indexdef(i.indexrelid) \
-         else pg_catalog.concat('CREATE ', case when i.indisunique then 'UNIQUE ' end, 'INDEX ', \
-         pg_catalog.quote_ident(ic.relname), ' ON ', case when ic.relkind = 'I' then 'ONLY ' end, \
-         pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(c.relname), ' USING btree (', d.keys, ')') end, \
+        "{classes} select i.indexrelid, n.nspname, ic.relname, null::pg_catalog.text, \
+         pg_catalog.json_build_array({table}, coalesce({plain}, pg_catalog.pg_get_indexdef(i.indexrelid)), \
          (i.indisvalid or c.relkind = 'p') and i.indisready, {state})::pg_catalog.text \
          from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid \
          join pg_catalog.pg_class c on c.oid = i.indrelid and c.relkind in ('r', 'p', 'm') \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         left join pg_catalog.pg_constraint k on k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x') {plain} {targets} \
-         where k.oid is null and {scope} and {own}",
+         where not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid \
+         and k.contype in ('p', 'u', 'x')) and {scope} and {own}",
+        classes = plain_classes(),
         table = name_json("n.nspname", "c.relname"),
-        plain = plain_join(cx),
-        targets = targets_join(),
+        plain = plain_definition(cx),
         state = state_json(),
         scope = cx.in_scope("n"),
         own = not_of_extension(CatalogId::CLASS, "c.oid"),

@@ -1,8 +1,8 @@
 //! How objects hang together: what needs what, and what is only a part of something.
 
-use super::{Address, CatalogId, Need, Object, Part};
-use crate::catalog::{TextRow, number};
-use crate::error::Result;
+use super::{Address, CatalogId, Definition, Need, Object, Part};
+use crate::catalog::{TextRow, number, text};
+use crate::error::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet};
 
 /// What has an address of its own but comes with another object. Each query gives the part's catalog
@@ -30,8 +30,7 @@ const PARTS: &[&str] = &[
     "select 2606, k.oid, 1259, k.conrelid from pg_catalog.pg_constraint k where k.contype = 'n' and k.conrelid <> 0",
     // What a foreign key of a partitioned table makes for each partition.
     "select 2606, k.oid, 2606, k.conparentid from pg_catalog.pg_constraint k where k.contype = 'f' and k.conparentid <> 0",
-    // The triggers that check a foreign key, and those that a partitioned table gives its partitions.
-    "select 2620, t.oid, 2606, t.tgconstraint from pg_catalog.pg_trigger t where t.tgisinternal and t.tgconstraint <> 0",
+    // The triggers that a partitioned table gives its partitions. Nothing can need those of a foreign key.
     "select 2620, t.oid, 2620, t.tgparentid from pg_catalog.pg_trigger t where t.tgparentid <> 0",
     "select 2606, t.tgconstraint, 2620, t.oid from pg_catalog.pg_trigger t where not t.tgisinternal and t.tgconstraint <> 0",
     // Operators and functions within an operator class, or within its family alone.
@@ -54,7 +53,9 @@ const PARTS_14: &str = "select 1247, r.rngmultitypid, 1247, r.rngtypid from pg_c
 
 /// What needs what, as the server knows it.
 ///
-/// - Within one relation, and what is needed of a schema, is known without it.
+/// - Within one relation, and what is needed of a schema, is known without it; so is that a default needs
+///   its relation. TOAST tables, indexes of constraints, sequences of identity columns and triggers of foreign keys
+///   are parts, and need what they are parts of.
 /// - A sequence that belongs to a column does not need it: the column's default needs the sequence.
 /// - A foreign key of a partition that its parent's has taken over comes first, so that the parent's finds it.
 /// - So does a check constraint that is not validated and that a child declares too; one that only the
@@ -62,18 +63,19 @@ const PARTS_14: &str = "select 1247, r.rngmultitypid, 1247, r.rngtypid from pg_c
 const NEEDS: &str = "select d.classid, d.objid, d.refclassid, d.refobjid from pg_catalog.pg_depend d \
      where d.deptype not in ('e', 'x') and d.objid >= 16384 and (d.classid, d.objid) <> (d.refclassid, d.refobjid) \
      and not (d.refclassid = 2615 and d.classid in (1259, 1247)) \
-     and not (d.classid = 1247 and d.deptype = 'i') \
+     and not (d.classid in (1247, 1259, 2620) and d.deptype = 'i') \
+     and not (d.classid = 2604 and d.deptype in ('a', 'i')) \
      and not (d.classid = 1259 and d.refclassid = 1259 and d.deptype = 'a' and d.refobjsubid > 0 \
      and exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S')) \
      and not (d.classid = 2606 and d.refclassid = 2606 and d.deptype = 'P' \
      and exists (select from pg_catalog.pg_constraint k where k.oid = d.objid and k.contype = 'f')) \
-     union \
+     union all \
      select 2606, k.conparentid, 2606, k.oid from pg_catalog.pg_constraint k where k.contype = 'f' and k.conparentid <> 0 \
-     union \
+     union all \
      select 2606, p.oid, 2606, k.oid from pg_catalog.pg_constraint k join pg_catalog.pg_inherits i on i.inhrelid = k.conrelid \
      join pg_catalog.pg_constraint p on p.conrelid = i.inhparent and p.conname = k.conname and p.contype = 'c' \
      where k.contype = 'c' and k.conislocal and not k.convalidated and not p.convalidated \
-     union \
+     union all \
      select 2606, k.oid, 2606, p.oid from pg_catalog.pg_constraint k join pg_catalog.pg_inherits i on i.inhrelid = k.conrelid \
      join pg_catalog.pg_constraint p on p.conrelid = i.inhparent and p.conname = k.conname and p.contype = 'c' \
      where k.contype = 'c' and not k.conislocal and k.convalidated and not p.convalidated";
@@ -82,12 +84,47 @@ const NEEDS: &str = "select d.classid, d.objid, d.refclassid, d.refobjid from pg
 pub(super) fn parts_sql(server_version: u32) -> String {
     let since_14 = (server_version >= 140_000).then_some(PARTS_14);
     let all: Vec<&str> = PARTS.iter().copied().chain(since_14).collect();
-    all.join(" union all ")
+    in_lists(&all.join(" union all "))
 }
 
 /// The query for what needs what.
 pub(super) fn needs_sql() -> String {
-    NEEDS.to_owned()
+    in_lists(NEEDS)
+}
+
+/// Pairs of addresses, some hundred thousand, as a few rows: two catalogs, and the lists of OIDs there.
+fn in_lists(pairs: &str) -> String {
+    format!(
+        "select p.catalog, p.of_catalog, pg_catalog.array_agg(p.oid), pg_catalog.array_agg(p.of_oid) \
+         from ({pairs}) p(catalog, oid, of_catalog, of_oid) group by p.catalog, p.of_catalog"
+    )
+}
+
+/// The pairs of an answer to a query made by [`in_lists`].
+#[derive(Debug, Default)]
+pub(super) struct Pairs(Vec<(Address, Address)>);
+
+impl Pairs {
+    /// Takes a row.
+    pub(super) fn take(&mut self, row: &TextRow) -> Result<()> {
+        let (catalog, of) = (CatalogId(number(row, 0)?), CatalogId(number(row, 1)?));
+        let (left, right) = (oids(text(row, 2)?), oids(text(row, 3)?));
+        let pair = |(left, right)| Ok((Address::new(catalog, left?), Address::new(of, right?)));
+        for found in left.zip(right).map(pair) {
+            self.0.push(found?);
+        }
+        Ok(())
+    }
+}
+
+/// The OIDs of an array's text: `{1,2}`.
+fn oids(array: &str) -> impl Iterator<Item = Result<u32>> {
+    let inner = array.trim_start_matches('{').trim_end_matches('}');
+    let inner = inner.split(',').filter(|oid| !oid.is_empty());
+    inner.map(|oid| {
+        let wrong = |_| Error::new(ErrorKind::Internal, "the catalog gave no list of OIDs");
+        oid.parse().map_err(wrong)
+    })
 }
 
 /// Which object of the model an address belongs to.
@@ -99,16 +136,11 @@ pub(super) struct Owners {
 
 impl Owners {
     /// Folds the answer to [`parts_sql`].
-    pub(super) fn of(objects: &[Object], rows: &[TextRow]) -> Result<Self> {
-        let mut brought_by = HashMap::with_capacity(rows.len());
-        for row in rows {
-            let (part, of) = pair(row)?;
-            brought_by.insert(part, of);
-        }
-        Ok(Self {
+    pub(super) fn of(objects: &[Object], parts: Pairs) -> Self {
+        Self {
             objects: objects.iter().map(|object| object.address).collect(),
-            brought_by,
-        })
+            brought_by: parts.0.into_iter().collect(),
+        }
     }
 
     /// The object of the model that `address` is, or is a part of.
@@ -139,10 +171,14 @@ impl Owners {
     }
 
     /// Folds the answer to [`needs_sql`]: needs between objects of the model, sorted, each once.
-    pub(super) fn needs(&self, rows: &[TextRow]) -> Result<Vec<Need>> {
-        let mut needs = Vec::new();
-        for row in rows {
-            let (object, on) = pair(row)?;
+    pub(super) fn needs(&self, objects: &[Object], pairs: Pairs) -> Vec<Need> {
+        let of_default = |object: &Object| match &object.definition {
+            Definition::Default(default) => Some((object.address, default.relation)),
+            _ => None,
+        };
+        let defaults = objects.iter().filter_map(of_default);
+        let mut needs = Vec::with_capacity(pairs.0.len());
+        for (object, on) in pairs.0.into_iter().chain(defaults) {
             if let (Some(owner), Some(on)) = (self.owner(object), self.owner(on))
                 && owner != on
             {
@@ -153,13 +189,6 @@ impl Owners {
         }
         needs.sort_unstable();
         needs.dedup();
-        Ok(needs)
+        needs
     }
-}
-
-fn pair(row: &TextRow) -> Result<(Address, Address)> {
-    Ok((
-        Address::from((number(row, 0)?, number(row, 1)?)),
-        Address::from((number(row, 2)?, number(row, 3)?)),
-    ))
 }

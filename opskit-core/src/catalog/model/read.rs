@@ -1,9 +1,10 @@
 //! Reading the model: which queries, and how their answers become objects.
 
 use super::access::{self, Access, AccessReading};
-use super::links::{Owners, needs_sql, parts_sql};
+use super::column::columns_sql;
+use super::links::{Owners, Pairs, needs_sql, parts_sql};
 use super::target::Target;
-use super::{Definition, MODEL_VERSION, Model, Object};
+use super::{Column, Definition, MODEL_VERSION, Model, Object};
 use super::{aggregate, cast, collation, conversion, data_type, domain, extension, function};
 use super::{constraint, default, index, schema, sequence, statistics, table};
 use super::{default_acl, foreign, large_object, policy, publication, trigger, view};
@@ -12,6 +13,7 @@ use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::scope::Scope;
 use crate::catalog::{TextRow, number, text};
 use crate::error::{Error, ErrorKind, Result};
+use std::collections::HashMap;
 
 /// What the queries of the model are about.
 #[derive(Debug, Clone)]
@@ -64,15 +66,16 @@ pub(crate) struct Reading {
     pub(crate) definition: fn(&str) -> serde_json::Result<Definition>,
 }
 
-/// The queries for all classes.
+/// The queries for all classes. Those that take longest stand first, so that two sessions that take one
+/// after the other end at about the same time.
 fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
     let mut readings = vec![
-        schema::reading(cx),
-        table::reading(cx),
-        sequence::reading(cx),
-        default::reading(cx),
         constraint::reading(cx),
+        table::reading(cx),
+        default::reading(cx),
         index::reading(cx),
+        schema::reading(cx),
+        sequence::reading(cx),
         statistics::reading(cx),
         extension::reading(cx),
         collation::reading(cx),
@@ -102,11 +105,14 @@ fn readings(cx: &ReadContext<'_>) -> Vec<Reading> {
 pub(crate) struct ModelReader {
     server_version: u32,
     readings: Vec<Reading>,
+    columns_sql: String,
     access_readings: Vec<AccessReading>,
     objects: Vec<Object>,
     access: Access,
-    parts: Vec<TextRow>,
-    needs: Vec<TextRow>,
+    parts: Pairs,
+    needs: Pairs,
+    /// By table.
+    columns: HashMap<u32, Vec<Column>>,
 }
 
 impl ModelReader {
@@ -114,79 +120,82 @@ impl ModelReader {
         Self {
             server_version: cx.server_version,
             readings: readings(cx),
+            columns_sql: columns_sql(cx),
             access_readings: access::readings(cx),
             objects: Vec::new(),
             access: Access::default(),
-            parts: Vec::new(),
-            needs: Vec::new(),
+            parts: Pairs::default(),
+            needs: Pairs::default(),
+            columns: HashMap::new(),
         }
     }
 
     /// The queries, each with what it reads, for errors: "the tables".
     pub(crate) fn queries(&self) -> Vec<(&'static str, String)> {
         let classes = self.readings.iter().map(|r| (r.what, r.sql.clone()));
-        let links = [
+        let others = [
+            ("the columns", self.columns_sql.clone()),
             ("the parts of objects", parts_sql(self.server_version)),
             ("the dependencies", needs_sql()),
         ];
         let access = self.access_readings.iter().map(|r| (r.what, r.sql.clone()));
-        classes.chain(links).chain(access).collect()
+        classes.chain(others).chain(access).collect()
     }
 
-    /// Takes the answer to the query `at`.
-    pub(crate) fn take(&mut self, at: usize, rows: Vec<TextRow>) -> Result<()> {
-        let Some(reading) = self.readings.get(at) else {
-            match at - self.readings.len() {
-                0 => self.parts = rows,
-                1 => self.needs = rows,
-                other => return self.take_access(other - 2, &rows),
-            }
-            return Ok(());
-        };
-        for row in &rows {
+    /// Takes a row of the answer to the query `at`. Answers may come side by side.
+    pub(crate) fn take(&mut self, at: usize, row: &TextRow) -> Result<()> {
+        if let Some(reading) = self.readings.get(at) {
             self.objects.push(reading.object(row)?);
+            return Ok(());
         }
+        match at - self.readings.len() {
+            0 => self.take_columns(row),
+            1 => self.parts.take(row),
+            2 => self.needs.take(row),
+            other => self.take_access(other - 3, row),
+        }
+    }
+
+    fn take_columns(&mut self, row: &TextRow) -> Result<()> {
+        let columns = serde_json::from_str(text(row, 1)?)
+            .map_err(|source| not_understood("the columns", source))?;
+        self.columns.insert(number(row, 0)?, columns);
         Ok(())
     }
 
-    fn take_access(&mut self, at: usize, rows: &[TextRow]) -> Result<()> {
+    fn take_access(&mut self, at: usize, row: &TextRow) -> Result<()> {
         let reading = self
             .access_readings
             .get(at)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "an answer to no query of the model"))?;
         let wrong = |source| not_understood(reading.what, source);
-        for row in rows {
-            let address = Address::new(CatalogId(number(row, 0)?), number(row, 1)?);
-            let target = Target {
-                kind: text(row, 2)?.to_owned(),
-                names: serde_json::from_str(text(row, 3)?).map_err(wrong)?,
-                args: serde_json::from_str(text(row, 4)?).map_err(wrong)?,
-            };
-            (reading.take)(&mut self.access, address, target, text(row, 5)?).map_err(wrong)?;
-        }
-        Ok(())
+        let address = Address::new(CatalogId(number(row, 0)?), number(row, 1)?);
+        let target: Target = serde_json::from_str(text(row, 2)?).map_err(wrong)?;
+        (reading.take)(&mut self.access, address, target, text(row, 3)?).map_err(wrong)
     }
 
     /// The model of all answers.
-    ///
-    /// # Errors
-    /// Of kind `Internal` when an answer has another form than was asked for.
-    pub(crate) fn finish(mut self) -> Result<Model> {
-        self.objects.sort_by_key(|object| object.address);
+    pub(crate) fn finish(mut self) -> Model {
+        for object in &mut self.objects {
+            if let Definition::Table(table) = &mut object.definition {
+                table.columns = self.columns.remove(&object.address.oid).unwrap_or_default();
+            }
+        }
+        self.objects.sort_unstable_by_key(|object| object.address);
         let objects = &self.objects;
         self.access.settle(|address| {
             let at = objects.binary_search_by_key(&address, |object| object.address);
             at.is_ok()
         });
-        let owners = Owners::of(&self.objects, &self.parts)?;
-        Ok(Model {
+        let owners = Owners::of(&self.objects, self.parts);
+        Model {
             version: MODEL_VERSION,
             server_version: self.server_version,
-            needs: owners.needs(&self.needs)?,
+            needs: owners.needs(&self.objects, self.needs),
             parts: owners.parts(),
             objects: self.objects,
             access: self.access,
-        })
+        }
     }
 }
 

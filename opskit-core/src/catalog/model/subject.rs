@@ -19,7 +19,9 @@ pub(super) struct Subject {
     owned: &'static str,
     /// The privileges, and the letter by which the server knows the kind.
     pub(super) acl: Option<(&'static str, &'static str)>,
-    /// Its name's parts, where the server gives them as quoted text.
+    /// The server's word for its kind, where all that names it is `names`.
+    kind: &'static str,
+    /// Its name's parts, where the server gives them as quoted text or must look them up.
     names: &'static str,
 }
 
@@ -44,6 +46,7 @@ const fn subject(catalog: CatalogId, from: &'static str, home: Home) -> Subject 
         owner: None,
         owned: "true",
         acl: None,
+        kind: "null::pg_catalog.text",
         names: "null::pg_catalog.text[]",
     }
 }
@@ -61,6 +64,11 @@ impl Subject {
 
     const fn acl(mut self, column: &'static str, letter: &'static str) -> Self {
         self.acl = Some((column, letter));
+        self
+    }
+
+    const fn kind(mut self, word: &'static str) -> Self {
+        self.kind = word;
         self
     }
 
@@ -94,10 +102,11 @@ impl Subject {
         };
         format!(
             "select {class}::pg_catalog.oid as classid, {oid} as objid, {subid} as objsubid, \
-             {names} as names, {owner} as owner, {acl} as acl, {fresh} as fresh \
+             {kind} as kind, {names} as names, {owner} as owner, {acl} as acl, {fresh} as fresh \
              from pg_catalog.{from} {join} where {wanted} and {scope}",
             class = self.catalog.0,
             oid = if subid == "0" { "o.oid" } else { "o.attrelid" },
+            kind = self.kind,
             names = self.names,
             from = self.from,
             join = self.home.join(),
@@ -177,7 +186,12 @@ pub(super) const SUBJECTS: &[Subject] = &[
     .acl(
         "o.relacl",
         "case o.relkind when 'S' then 's'::\"char\" else 'r' end",
-    ),
+    )
+    .kind(
+        "case o.relkind when 'r' then 'table' when 'p' then 'table' when 'S' then 'sequence' when 'i' then 'index' \
+         when 'I' then 'index' when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' end",
+    )
+    .names("array[n.nspname::pg_catalog.text, o.relname::pg_catalog.text]"),
     subject(CatalogId::PROC, "pg_proc o", Home::Schema("o.pronamespace"))
         .owner("o.proowner")
         .acl("o.proacl", "'f'"),
@@ -304,4 +318,9 @@ pub(super) const COLUMN: Subject = subject(
     Home::Schema("c.relnamespace"),
 )
 .owner("c.relowner")
-.acl("o.attacl", "'c'");
+.acl("o.attacl", "'c'")
+.kind(
+    "case c.relkind when 'r' then 'table column' when 'p' then 'table column' when 'v' then 'view column' \
+     when 'm' then 'materialized view column' when 'f' then 'foreign table column' end",
+)
+.names("array[n.nspname::pg_catalog.text, c.relname::pg_catalog.text, o.attname::pg_catalog.text]");

@@ -1,6 +1,6 @@
 //! Tables of all kinds.
 
-use super::column::{Column, columns_sql, name_json};
+use super::column::{Column, name_json};
 use super::read::{ReadContext, Reading, not_of_extension};
 use super::{CatalogId, Definition};
 use crate::name::QualifiedName;
@@ -97,25 +97,24 @@ pub(super) fn inheritance_json(cx: &ReadContext<'_>, c: &str) -> String {
     )
 }
 
-/// The query for the tables in scope. The fields come in order, without their names.
+/// The query for the tables in scope. The fields come in order, without their names, and no columns, which are read
+/// apart.
 pub(super) fn reading(cx: &ReadContext<'_>) -> Reading {
     let sql = format!(
         "select c.oid, n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), \
-         pg_catalog.json_build_array(coalesce(k.list, '[]'), c.relpersistence = 'u', \
+         pg_catalog.json_build_array('[]'::pg_catalog.json, c.relpersistence = 'u', \
          case when c.relam <> 2 then (select m.amname from pg_catalog.pg_am m where m.oid = c.relam) end, \
          coalesce(c.reloptions, '{{}}'), coalesce(o.reloptions, '{{}}'), \
          case when c.reloftype <> 0 then (select {of_type} from pg_catalog.pg_type t \
          join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace where t.oid = c.reloftype) end, \
          case when c.relkind = 'p' then pg_catalog.pg_get_partkeydef(c.oid) end, {partition}, \
-         case when c.oid in (select h.inhrelid from pg_catalog.pg_inherits h) then {inheritance} end, \
+         case when exists (select from pg_catalog.pg_inherits h where h.inhrelid = c.oid) then {inheritance} end, \
          case when c.relreplident in ('f', 'n') then c.relreplident end, \
          case when c.reltablespace <> 0 then (select s.spcname from pg_catalog.pg_tablespace s \
          where s.oid = c.reltablespace) end)::pg_catalog.text \
          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          left join pg_catalog.pg_class o on o.oid = c.reltoastrelid and o.reloptions is not null \
-         left join ({columns}) k on k.attrelid = c.oid \
          where c.relkind in ('r', 'p') and {scope} and {own}",
-        columns = columns_sql(cx),
         of_type = name_json("tn.nspname", "t.typname"),
         partition = partition_json("c"),
         inheritance = inheritance_json(cx, "c"),

@@ -121,7 +121,11 @@ pub(super) const WALKS: &[Walk] = &[
         about: About::Own(C::DEFAULT, "x.oid"),
         part: &["column"],
         columns: Columns::AllBut(&["oid", "adrelid", "adnum"]),
-        spelled: &[("adbin", "pg_catalog.pg_get_expr(x.adbin, x.adrelid)")],
+        // A default names no column, so that the server need not open the relation to spell it out.
+        spelled: &[(
+            "adbin",
+            "pg_catalog.pg_get_expr(x.adbin, case when a.attgenerated <> '' then x.adrelid else 0 end)",
+        )],
         extra: &[("column", "a.attname")],
         ..WALK
     },
