@@ -1,5 +1,9 @@
 //! A backup that is restored is the same database; and nobody's code gains anything by it.
 
+mod again;
+mod around;
+mod drills;
+mod forged;
 mod hostile;
 mod names;
 
@@ -39,6 +43,18 @@ const SHOP: &str = "create type mood as enum ('sad', 'fine', 'glad'); \
     alter table shop.customers enable row level security; create policy mine on shop.customers using (name = current_user); \
     comment on table shop.orders is 'what was ordered'; \
     select lo_from_bytea(0, repeat('large ', 5000)::bytea);";
+
+/// A database with [`SHOP`], all of which belongs to an ordinary role that is named as the database.
+async fn shop() -> TestDb {
+    let db = database().await;
+    let owner = db.name();
+    db.psql(&format!(
+        "create role \"{owner}\" login; grant create on database {owner} to \"{owner}\"; \
+         grant create on schema public to \"{owner}\"; set role \"{owner}\"; {SHOP}"
+    ))
+    .await;
+    db
+}
 
 /// A backup of a database, in a place of its own.
 struct Stored {
@@ -117,8 +133,7 @@ async fn assert_no_login_is_left(db: &TestDb) {
 
 #[tokio::test]
 async fn what_is_restored_is_the_same() {
-    let (source, target) = (database().await, database().await);
-    source.psql(SHOP).await;
+    let (source, target) = (shop().await, database().await);
     for format in [DataFormat::Parquet, DataFormat::Pgcopy] {
         let request = BackupRequest::new().with_format(format);
         let stored = Stored::of(&source, &source.url(), request).await;
@@ -192,8 +207,7 @@ async fn a_target_that_is_not_empty_is_refused_by_name() {
 
 #[tokio::test]
 async fn one_table_comes_with_what_it_needs() {
-    let (source, target) = (database().await, database().await);
-    source.psql(SHOP).await;
+    let (source, target) = (shop().await, database().await);
     let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
     let request = RestoreRequest::default().only(["shop.customers"]).unwrap();
     let report = restore(&stored, &target.url(), request).await;
@@ -213,8 +227,7 @@ async fn one_table_comes_with_what_it_needs() {
 
 #[tokio::test]
 async fn objects_first_and_rows_later() {
-    let (source, target) = (database().await, database().await);
-    source.psql(SHOP).await;
+    let (source, target) = (shop().await, database().await);
     let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
     let objects = RestoreRequest::default().with_part(Part::Schema);
     assert_same(&restore(&stored, &target.url(), objects).await.unwrap());
@@ -245,8 +258,7 @@ async fn a_damaged_object_is_named_and_its_rows_are_not_loaded() {
 
 #[tokio::test]
 async fn rows_only_into_tables_that_refer_to_each_other() {
-    let (source, target) = (database().await, database().await);
-    source.psql(SHOP).await;
+    let (source, target) = (shop().await, database().await);
     let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
     let objects = RestoreRequest::default().with_part(Part::Schema);
     assert_same(&restore(&stored, &target.url(), objects).await.unwrap());
@@ -260,8 +272,7 @@ async fn rows_only_into_tables_that_refer_to_each_other() {
 #[tokio::test]
 async fn a_drill_restores_compares_and_leaves_a_record() {
     use opskit_core::backup::drill::{DrillRequest, Outcome, drill};
-    let source = database().await;
-    source.psql(SHOP).await;
+    let source = shop().await;
     let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
     let repository = stored.repository();
     let id = repository.find("latest").unwrap();

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// Restore a backup into a database, and compare the two.
 ///
 /// Code of the backup never runs with a superuser's rights: for a superuser, opskit makes a login without
-/// any for as long as it restores. Exits with 1 when the database is not what the backup says.
+/// any for as long as it restores. A restore that was stopped can be run again: what it made is dropped
+/// first. Exits with 1 when the database is not what the backup says.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct RestoreArgs {
@@ -35,6 +36,9 @@ pub(crate) struct RestoreArgs {
     /// Grant nothing
     #[arg(long)]
     pub(crate) no_acl: bool,
+    /// Create the roles of the backup that the target lacks, without passwords
+    #[arg(long)]
+    pub(crate) create_roles: bool,
     /// Drop everything in the schemas of the backup first
     #[arg(long)]
     pub(crate) clean: bool,
@@ -81,6 +85,9 @@ pub(crate) struct DrillArgs {
     /// Run the query in this file; each row is name, ok, detail; names need their schema
     #[arg(long, value_name = "FILE")]
     pub(crate) check: Vec<PathBuf>,
+    /// Let the backup's code run with all rights there, and restore what only a superuser may make
+    #[arg(long)]
+    pub(crate) trust_backup: bool,
     /// The directory of the server programs [default: the oldest that will do]
     #[arg(long, value_name = "DIR")]
     pub(crate) pg_bin: Option<PathBuf>,

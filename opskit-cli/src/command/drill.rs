@@ -8,6 +8,7 @@ use crate::exit::Stop;
 use crate::progress::Progress;
 use crate::{runtime, units};
 use opskit_core::backup::drill::{DrillReport, DrillRequest, Outcome, drill};
+use opskit_core::backup::restore::Trust;
 use opskit_core::context::OpContext;
 use opskit_core::event::Event;
 use opskit_core::repository::Repository;
@@ -31,6 +32,9 @@ pub(crate) fn run(args: &DrillArgs, app: &App) -> Result<(), Stop> {
     request.to = database.map(|database| database.url);
     request.bin_dir = args.pg_bin.clone();
     request.jobs = usize::from(args.jobs);
+    if args.trust_backup {
+        request.trust = Trust::Backup;
+    }
     for path in &args.check {
         let sql = std::fs::read_to_string(path).map_err(|source| {
             Error::new(

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::summary::aligned;
 use crate::{runtime, units};
 use opskit_core::backup::restore::{
-    Carry, Difference, Existing, OnError, Part, Restore, RestorePlan, RestoreReport,
+    Carry, Difference, Existing, MissingRoles, OnError, Part, Restore, RestorePlan, RestoreReport,
     RestoreRequest, SessionKind, Transactions, Trust,
 };
 use opskit_core::context::OpContext;
@@ -75,6 +75,9 @@ fn request(args: &RestoreArgs) -> Result<RestoreRequest, Error> {
     if args.keep_going {
         request.on_error = OnError::KeepGoing;
     }
+    if args.create_roles {
+        request.roles = MissingRoles::Create;
+    }
     if args.trust_backup {
         request.trust = Trust::Backup;
     }
@@ -112,7 +115,12 @@ fn plan_text(plan: &RestorePlan) -> String {
         .collect();
     let mut out = aligned(&rows);
     let lists = [
+        (
+            "left by a restore that was stopped, dropped first",
+            &plan.leftovers,
+        ),
         ("dropped first", &plan.drops),
+        ("role created, without a password", &plan.roles),
         ("away while rows are loaded", &plan.suspends),
         ("left out", &plan.skipped),
         ("in the way", &plan.problems),

@@ -6,13 +6,14 @@ use super::plan::{BackupPlan, Loss};
 use super::request::BackupRequest;
 use super::rows::{planned, tables};
 use super::source::Cluster;
+use crate::catalog::cluster::ClusterModel;
 use crate::catalog::ddl::{DdlOptions, Script};
 use crate::catalog::facts::{Facts, FactsOptions};
 use crate::catalog::model::Model;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QualifiedName;
-use crate::postgres::catalog::read_model_in;
+use crate::postgres::catalog::{read_cluster_in, read_model_in};
 use crate::postgres::export::{Crew, ExportPlan, Leader};
 use crate::postgres::facts::read_facts_in;
 use crate::postgres::session::Session;
@@ -77,6 +78,7 @@ pub(super) struct Ready {
     pub(super) holds: Vec<Holds>,
     pub(super) sequences: Vec<QualifiedName>,
     pub(super) model: Model,
+    pub(super) around: ClusterModel,
     pub(super) script: Script,
     pub(super) facts: Facts,
 }
@@ -194,6 +196,7 @@ impl Ready {
         let version = leader.source.server_version;
         let model = read_model_in(&mut leader.session, version, &request.scope).await?;
         plan.objects = model.objects.len() as u64;
+        let around = read_cluster_in(&mut leader.session, version).await?;
         let script = Script::of(&model, &DdlOptions::new(version))?;
         let options = FactsOptions::new(request.scope.clone());
         let facts = read_facts_in(&mut leader.session, version, options).await?;
@@ -209,6 +212,7 @@ impl Ready {
             holds,
             sequences: choice.sequences,
             model,
+            around,
             script,
             facts,
         })

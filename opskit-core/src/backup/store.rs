@@ -16,8 +16,8 @@ use crate::postgres::export::{Leader, PartReport, TablePlan, TableReport};
 use crate::postgres::facts::read_facts_in;
 use crate::postgres::session::Session;
 use crate::repository::{
-    CONTENTS_VERSION, Contents, FACTS, Holds, MANIFEST_VERSION, MODEL, Manifest, POST_DATA,
-    PRE_DATA, PartEntry, Repository, RepositorySink, SEALED, SequenceEntry, TableEntry,
+    CLUSTER, CONTENTS_VERSION, Contents, FACTS, Holds, MANIFEST_VERSION, MODEL, Manifest,
+    POST_DATA, PRE_DATA, PartEntry, Repository, RepositorySink, SEALED, SequenceEntry, TableEntry,
 };
 use crate::sink::{BackupSink, StoredObject};
 use serde::Serialize;
@@ -98,6 +98,7 @@ impl<'a> Stored<'a> {
             holds,
             sequences,
             model,
+            around,
             script,
             facts,
             ..
@@ -117,6 +118,7 @@ impl<'a> Stored<'a> {
         let again = read_facts_in(&mut leader.session, version, options).await?;
         refuse_changes(&facts, &again)?;
         self.store_schema(&model, &script, &facts).await?;
+        self.put(CLUSTER, &json(&around)?).await?;
         let contents = Contents {
             version: CONTENTS_VERSION,
             repository: self.repository.id().to_owned(),

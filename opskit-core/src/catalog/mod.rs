@@ -12,7 +12,7 @@ pub mod model;
 mod order;
 mod pattern;
 mod relations;
-mod scope;
+pub(crate) mod scope;
 mod types;
 
 pub use address::{Address, CatalogId};

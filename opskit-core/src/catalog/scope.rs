@@ -3,6 +3,9 @@
 use crate::name::quote_literal;
 use serde::{Deserialize, Serialize};
 
+/// The schema that a restore keeps its mark in until it is done.
+pub(crate) const MARK_SCHEMA: &str = "opskit_restore";
+
 /// Schemas of managed platforms. They are outside only when a platform role or an extension owns
 /// them too: a schema of the user's may have the same name.
 const PLATFORM_SCHEMAS: &[&str] = &[
@@ -74,7 +77,7 @@ impl Scope {
             format!(" and {n}.nspname not in ({})", literals(&self.ignored))
         };
         format!(
-            "({n}.nspname operator(pg_catalog.!~) '^(pg_.*|information_schema)$' \
+            "({n}.nspname operator(pg_catalog.!~) '^(pg_.*|information_schema|{MARK_SCHEMA})$' \
              and not ({n}.nspname in ({}) and {}){ignored})",
             literals(PLATFORM_SCHEMAS),
             platform_role(&format!("{n}.nspowner")),
@@ -103,6 +106,28 @@ impl Scope {
     pub fn owner_condition(&self, owner: &str) -> String {
         format!("(not {})", platform_role(owner))
     }
+}
+
+/// Whether a role of this name is a platform's.
+pub(crate) fn is_platform_role(name: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "dashboard_user",
+        "pgbouncer",
+        "pgtle_admin",
+        "rdsadmin",
+        "cloud_admin",
+        "azuresu",
+    ];
+    const STARTS: [&str; 7] = [
+        "supabase_",
+        "pgsodium_key",
+        "rds_",
+        "neon_",
+        "azure_",
+        "cloudsql",
+        "alloydb",
+    ];
+    NAMES.contains(&name) || STARTS.iter().any(|start| name.starts_with(start))
 }
 
 /// The SQL condition that a role is the platform's.

@@ -31,6 +31,8 @@ pub(super) const DATA_PREFIX: &str = "data/";
 pub const MODEL: &str = "schema/model";
 /// The facts as JSON.
 pub const FACTS: &str = "schema/facts";
+/// The roles and what is set for the database, as JSON.
+pub const CLUSTER: &str = "schema/cluster";
 /// What comes before the rows, for `psql`.
 pub const PRE_DATA: &str = "schema/pre-data.sql";
 /// What comes after the rows, for `psql`.

@@ -16,7 +16,7 @@ pub use contents::{
 pub use history::{Overdue, RECORD_VERSION, RunError, RunRecord, RunStatus};
 pub use id::BackupId;
 pub(crate) use layout::SEALED;
-pub use layout::{FACTS, MODEL, POST_DATA, PRE_DATA};
+pub use layout::{CLUSTER, FACTS, MODEL, POST_DATA, PRE_DATA};
 pub use manifest::{BackupType, MANIFEST_VERSION, Manifest};
 pub use reader::BackupReader;
 pub use verify::{Fault, VerifyLevel, VerifyReport};

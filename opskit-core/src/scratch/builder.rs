@@ -2,7 +2,7 @@
 
 use super::directory::ScratchDir;
 use super::env::ScratchEnv;
-use super::initdb::Cluster;
+use super::initdb::{Cluster, SUPERUSER};
 use super::locate::ServerBinaries;
 use super::postmaster::Postmaster;
 use super::server::{ScratchServer, Substitution};
@@ -25,6 +25,7 @@ pub struct ScratchBuilder {
     env: ScratchEnv,
     encoding: String,
     locale: String,
+    superuser: String,
     options: Vec<(String, String)>,
     durability: Durability,
     start_timeout: Duration,
@@ -39,6 +40,7 @@ impl ScratchBuilder {
             env,
             encoding: "UTF8".to_owned(),
             locale: "C.UTF-8".to_owned(),
+            superuser: SUPERUSER.to_owned(),
             options: Vec::new(),
             durability: Durability::Off,
             start_timeout: Duration::from_secs(60),
@@ -118,6 +120,19 @@ impl ScratchBuilder {
     #[must_use]
     pub fn locale(mut self, locale: impl Into<String>) -> Self {
         self.locale = locale.into();
+        self
+    }
+
+    /// Names the superuser; `postgres` without it. Where strangers' code runs, its name is better not one that
+    /// they know.
+    ///
+    /// ```
+    /// # use opskit_core::scratch::ScratchServer;
+    /// let builder = ScratchServer::builder().superuser("nobody_knows");
+    /// ```
+    #[must_use]
+    pub fn superuser(mut self, name: impl Into<String>) -> Self {
+        self.superuser = name.into();
         self
     }
 
@@ -214,6 +229,7 @@ impl ScratchBuilder {
             env: &self.env,
             encoding: &self.encoding,
             locale: &self.locale,
+            superuser: &self.superuser,
         };
         // Before the work, so that a refused option costs nothing.
         let settings = settings::render(self.durability, &self.options, &dir.socket())?;
@@ -231,7 +247,13 @@ impl ScratchBuilder {
         }
         append(&dir.data().join("postgresql.conf"), &settings)?;
         let postmaster = Postmaster::start(&dir, &binaries, &user, &self.env).await?;
-        Ok(ScratchServer::new(postmaster, dir, binaries, substitutions))
+        Ok(ScratchServer::new(
+            postmaster,
+            dir,
+            binaries,
+            substitutions,
+            self.superuser,
+        ))
     }
 
     /// Where the server's directory may be made, best first.

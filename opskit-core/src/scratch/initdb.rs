@@ -8,7 +8,7 @@ use super::user::ServerUser;
 use crate::error::{Error, ErrorKind, Result, storage};
 use std::process::Output;
 
-/// The superuser of every scratch server.
+/// The superuser of a scratch server, unless it is named.
 pub(super) const SUPERUSER: &str = "postgres";
 
 /// Locales to use instead of one that is missing; the last exists everywhere, with any encoding.
@@ -23,6 +23,7 @@ pub(super) struct Cluster<'a> {
     pub(super) env: &'a ScratchEnv,
     pub(super) encoding: &'a str,
     pub(super) locale: &'a str,
+    pub(super) superuser: &'a str,
 }
 
 impl Cluster<'_> {
@@ -59,7 +60,7 @@ impl Cluster<'_> {
             .current_dir(self.dir.data())
             .arg("-D")
             .arg(self.dir.data());
-        command.args(["--auth=trust", "--no-sync", "-U", SUPERUSER]);
+        command.args(["--auth=trust", "--no-sync", "-U", self.superuser]);
         command
             .arg(format!("--encoding={}", self.encoding))
             .arg(format!("--locale={locale}"));

@@ -3,7 +3,6 @@
 use super::builder::ScratchBuilder;
 use super::directory::{PORT, ScratchDir};
 use super::env::ScratchEnv;
-use super::initdb::SUPERUSER;
 use super::locate::{ServerBinaries, ServerVersion};
 use super::postmaster::Postmaster;
 use crate::error::{Error, ErrorKind, Result, storage};
@@ -33,6 +32,7 @@ pub struct ScratchServer {
     dir: ScratchDir,
     binaries: ServerBinaries,
     substitutions: Vec<Substitution>,
+    superuser: String,
 }
 
 impl ScratchServer {
@@ -51,12 +51,14 @@ impl ScratchServer {
         dir: ScratchDir,
         binaries: ServerBinaries,
         substitutions: Vec<Substitution>,
+        superuser: String,
     ) -> Self {
         Self {
             postmaster,
             dir,
             binaries,
             substitutions,
+            superuser,
         }
     }
 
@@ -71,7 +73,7 @@ impl ScratchServer {
     /// ```
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        url(database, &self.dir.socket())
+        url(database, &self.dir.socket(), &self.superuser)
     }
 
     /// The directory of the socket.
@@ -88,8 +90,8 @@ impl ScratchServer {
 
     /// The superuser.
     #[must_use]
-    pub fn user(&self) -> &'static str {
-        SUPERUSER
+    pub fn user(&self) -> &str {
+        &self.superuser
     }
 
     /// The cluster's directory.
@@ -168,12 +170,13 @@ impl ScratchServer {
     }
 }
 
-fn url(database: &str, socket_dir: &Path) -> String {
+fn url(database: &str, socket_dir: &Path, user: &str) -> String {
     let mut url = String::from("postgresql:///");
     encode(&mut url, database.as_bytes());
     url.push_str("?host=");
     encode(&mut url, socket_dir.as_os_str().as_encoded_bytes());
-    let _ = write!(url, "&port={PORT}&user={SUPERUSER}");
+    let _ = write!(url, "&port={PORT}&user=");
+    encode(&mut url, user.as_bytes());
     url
 }
 
@@ -198,7 +201,7 @@ mod tests {
     #[test]
     fn urls_encode_what_has_a_meaning() {
         assert_eq!(
-            url("a b/c?d", Path::new("/tmp/opskit-x/s")),
+            url("a b/c?d", Path::new("/tmp/opskit-x/s"), "postgres"),
             "postgresql:///a%20b%2Fc%3Fd?host=%2Ftmp%2Fopskit-x%2Fs&port=5432&user=postgres"
         );
     }

@@ -4,11 +4,12 @@ use crate::backup::restore::roles_of;
 use crate::catalog::model::Model;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result, storage};
-use crate::name::{quote_ident, quote_literal};
+use crate::name::{quote_ident, quote_literal, random_hex};
 use crate::postgres::url::{ConnectEnv, DatabaseUrl};
 use crate::postgres::wire::WireConnection;
 use crate::repository::Contents;
 use crate::scratch::{ScratchEnv, ScratchServer, ServerBinaries};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The database of a drill on a scratch server.
@@ -31,11 +32,11 @@ impl Place {
     pub(super) async fn make(
         ctx: &OpContext,
         contents: &Contents,
-        model: &Model,
+        (model, known): (&Model, &BTreeSet<String>),
         bin_dir: Option<&Path>,
     ) -> Result<Self> {
         let base = std::env::temp_dir();
-        check_disk(&base, contents)?;
+        check_disk(&base, needed(contents))?;
         let dir = match bin_dir {
             Some(dir) => dir.to_owned(),
             None => binaries(contents.source.server_version)?,
@@ -44,6 +45,8 @@ impl Place {
             .bin_dir(Some(dir))
             .encoding(&contents.source.encoding)
             .locale(&contents.source.collate)
+            // No role of the backup is this one, whatever its author calls them.
+            .superuser(format!("opskit_{}", random_hex()))
             .option("max_locks_per_transaction", "1024")
             .start(ctx)
             .await?;
@@ -58,7 +61,7 @@ impl Place {
             |database: &str| DatabaseUrl::parse(&server.url(database), &ConnectEnv::default());
         let (first, url) = (parse("postgres")?, parse(DATABASE)?);
         let mut session = WireConnection::connect(&first, ctx.cancel()).await?;
-        prepare(&mut session, model).await?;
+        prepare(&mut session, model, known).await?;
         session.close().await;
         Ok(Self {
             server,
@@ -68,18 +71,23 @@ impl Place {
     }
 }
 
-/// Makes the database and the roles, which may do nothing.
-async fn prepare(session: &mut WireConnection, model: &Model) -> Result<()> {
-    for role in roles_of(model) {
+/// Makes the database, and roles that may do nothing. Those that the backup knows more of are made by the
+/// restore.
+async fn prepare(
+    session: &mut WireConnection,
+    model: &Model,
+    known: &BTreeSet<String>,
+) -> Result<()> {
+    for role in roles_of(model).difference(known) {
         let asked = session
             .query_one(&format!(
                 "select from pg_catalog.pg_roles where rolname = {}",
-                quote_literal(&role)
+                quote_literal(role)
             ))
             .await?;
         if asked.rows.is_empty() && !role.starts_with("pg_") {
             session
-                .query_one(&format!("CREATE ROLE {}", quote_ident(&role)))
+                .query_one(&format!("CREATE ROLE {}", quote_ident(role)))
                 .await?;
         }
     }
@@ -107,11 +115,15 @@ fn binaries(source_version: u32) -> Result<PathBuf> {
     })
 }
 
-/// Refuses to start what would fill the disk.
-fn check_disk(base: &Path, contents: &Contents) -> Result<()> {
+/// About how much a server with these rows takes.
+fn needed(contents: &Contents) -> u64 {
     let parts = contents.tables.iter().flat_map(|table| &table.parts);
-    let rows: u64 = parts.map(|part| part.wire_bytes).sum();
-    let needed = rows.saturating_mul(DISK_FACTOR).saturating_add(DISK_BASE);
+    let rows = parts.fold(0_u64, |sum, part| sum.saturating_add(part.wire_bytes));
+    rows.saturating_mul(DISK_FACTOR).saturating_add(DISK_BASE)
+}
+
+/// Refuses to start what would fill the disk.
+fn check_disk(base: &Path, needed: u64) -> Result<()> {
     let disk = rustix::fs::statvfs(base).map_err(|errno| {
         storage(
             format!("cannot look at \"{}\"", base.display()),
@@ -132,4 +144,19 @@ fn check_disk(base: &Path, contents: &Contents) -> Result<()> {
         ),
     )
     .with_hint("Free some space, or set TMPDIR to a directory on a larger disk."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_disk_that_is_too_small_is_refused() {
+        let base = std::env::temp_dir();
+        check_disk(&base, 0).unwrap();
+        let error = check_disk(&base, u64::MAX).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert!(error.to_string().contains("MiB free"), "{error}");
+    }
 }

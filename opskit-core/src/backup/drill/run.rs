@@ -5,16 +5,21 @@ use super::report::{Check, DrillFailure, DrillReport, Outcome};
 use super::{checks, values};
 use crate::backup::DOCUMENT_BYTES_MAX;
 use crate::backup::restore::{
-    Missing, OnError, Restore, RestoreReport, RestoreRequest, read_with_care,
+    Acting, Missing, MissingRoles, OnError, Restore, RestoreReport, RestoreRequest, Trust, is_made,
+    read_with_care,
 };
+use crate::catalog::cluster::ClusterModel;
 use crate::catalog::model::Model;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
-use crate::repository::{BackupId, BackupReader, Contents, MODEL, Repository, RunError, RunStatus};
+use crate::repository::{
+    BackupId, BackupReader, CLUSTER, Contents, MODEL, Repository, RunError, RunStatus,
+};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use time::format_description::well_known::Rfc3339;
 
@@ -28,6 +33,9 @@ pub struct DrillRequest {
     pub bin_dir: Option<PathBuf>,
     /// Queries, each of whose rows is `name, ok, detail`.
     pub checks: Vec<String>,
+    /// Whose code the backup is taken for. What a scratch server's superuser does not do for strangers is left
+    /// out, and makes the outcome partial.
+    pub trust: Trust,
     /// Connections that work at the same time; 2 for zero.
     pub jobs: usize,
 }
@@ -95,12 +103,9 @@ async fn attempt(
     started_at: String,
 ) -> Result<DrillReport> {
     let id = backup.manifest().id.clone();
-    let (contents, model, backup) = read(backup).await?;
+    let (parts, backup) = read(backup).await?;
     let sealed_sha256 = backup.manifest().sealed.sha256.clone();
-    let place = match &request.to {
-        Some(_) => None,
-        None => Some(Place::make(ctx, &contents, &model, request.bin_dir.as_deref()).await?),
-    };
+    let place = place(ctx, &parts, &request).await?;
     let url = match (&request.to, &place) {
         (Some(url), _) => url.clone(),
         (None, Some(place)) => place.url.clone(),
@@ -110,14 +115,11 @@ async fn attempt(
         .as_ref()
         .map_or_else(Vec::new, |place| place.unproven.clone());
     let begun = ctx.clock().elapsed();
-    let mut restoring = RestoreRequest::default()
-        .with_on_error(OnError::KeepGoing)
-        .with_jobs(request.jobs.max(1));
-    restoring.missing = Missing::Skip;
+    let restoring = restoring(&request, place.is_some());
     let restore = Restore::open(ctx, backup, &url, restoring).await?;
     let restore = Box::pin(restore.run(ctx)).await?;
     let recovery_ms = (ctx.clock().elapsed() - begun).as_millis() as u64;
-    let checks = after(ctx, &url, &request).await?;
+    let checks = after(ctx, &url, (&request, &parts.model)).await?;
     unproven.extend(restore.skipped.iter().cloned());
     if let Some(place) = place {
         place.server.stop().await?;
@@ -129,7 +131,7 @@ async fn attempt(
         outcome: outcome(&restore, &checks, &unproven),
         started_at,
         recovery_ms,
-        source_version: contents.source.server_version,
+        source_version: parts.contents.source.server_version,
         server_version: restore.server_version,
         restore,
         checks,
@@ -138,12 +140,60 @@ async fn attempt(
     })
 }
 
-async fn read(backup: BackupReader) -> Result<(Contents, Model, BackupReader)> {
+/// A scratch server, unless a database is given.
+async fn place(ctx: &OpContext, parts: &Stored, request: &DrillRequest) -> Result<Option<Place>> {
+    if request.to.is_some() {
+        return Ok(None);
+    }
+    let roles = (&parts.model, &parts.roles);
+    let dir = request.bin_dir.as_deref();
+    Ok(Some(Place::make(ctx, &parts.contents, roles, dir).await?))
+}
+
+/// Everything is tried, and nothing that acts by itself is left awake. A scratch server has the roles that it is
+/// given.
+fn restoring(request: &DrillRequest, is_scratch: bool) -> RestoreRequest {
+    let mut restoring = RestoreRequest::default()
+        .with_on_error(OnError::KeepGoing)
+        .with_jobs(request.jobs.max(1));
+    restoring.missing = Missing::Skip;
+    restoring.acting = Acting::Disabled;
+    restoring.trust = request.trust;
+    if is_scratch {
+        restoring.roles = MissingRoles::Create;
+    }
+    restoring
+}
+
+/// What a drill looks at before it restores.
+struct Stored {
+    contents: Contents,
+    model: Model,
+    /// The roles that the backup knows more of than their names.
+    roles: BTreeSet<String>,
+}
+
+async fn read(backup: BackupReader) -> Result<(Stored, BackupReader)> {
     let reading = tokio::task::spawn_blocking(move || {
         let contents = backup.contents()?;
         let model = backup.read_object(MODEL, DOCUMENT_BYTES_MAX)?;
         let model = Model::from_json(&model)?;
-        Ok((contents, model, backup))
+        let roles = match backup.has_object(CLUSTER) {
+            true => {
+                ClusterModel::from_json(&backup.read_object(CLUSTER, DOCUMENT_BYTES_MAX)?)?.roles
+            }
+            false => Vec::new(),
+        };
+        let stored = Stored {
+            contents,
+            model,
+            roles: roles
+                .into_iter()
+                .map(|role| role.name)
+                .filter(|name| is_made(name))
+                .collect(),
+        };
+        Ok((stored, backup))
     });
     reading.await.map_err(|source| {
         Error::new(ErrorKind::Internal, "the reader of the backup stopped").with_source(source)
@@ -152,13 +202,17 @@ async fn read(backup: BackupReader) -> Result<(Contents, Model, BackupReader)> {
 
 /// What is asked of the database that was restored, with no superuser's rights: a query runs code of the
 /// tables it reads.
-async fn after(ctx: &OpContext, url: &DatabaseUrl, request: &DrillRequest) -> Result<Vec<Check>> {
+async fn after(
+    ctx: &OpContext,
+    url: &DatabaseUrl,
+    (request, model): (&DrillRequest, &Model),
+) -> Result<Vec<Check>> {
     let ask = async |session: &mut WireConnection| {
         session
             .execute("SET default_transaction_read_only = on")
             .await?;
         let mut done = vec![
-            values::foreign_keys(session).await?,
+            values::foreign_keys(session, model).await?,
             values::sequences(session).await?,
         ];
         for sql in &request.checks {

@@ -1,13 +1,13 @@
 //! What holds between tables: foreign keys, and sequences that are not behind their columns.
 
 use super::report::Check;
+use crate::catalog::model::{Constraint, Definition, Model};
 use crate::error::Result;
 use crate::postgres::wire::WireConnection;
 
-/// Foreign keys that the source had validated are checked by the server while they are made; this asks
-/// that none is left unchecked that was not so before.
+/// Foreign keys, and those that the server has not checked. Those of partitions are their parents'.
 const FOREIGN_KEYS: &str = "select pg_catalog.count(*)::pg_catalog.text, \
-   pg_catalog.count(*) filter (where convalidated)::pg_catalog.text \
+   pg_catalog.count(*) filter (where not convalidated)::pg_catalog.text \
  from pg_catalog.pg_constraint where contype = 'f' and conparentid = 0";
 
 /// Sequences that columns draw from, with the queries that compare them.
@@ -24,20 +24,34 @@ const SEQUENCES: &str = "select s.oid::pg_catalog.regclass::pg_catalog.text, \
      and a.atttypid in (20, 21, 23, 1700) \
  where s.relkind = 'S' order by 1";
 
-pub(super) async fn foreign_keys(session: &mut WireConnection) -> Result<Check> {
+/// The server checks a foreign key while it is made. No more may be unchecked than were so in the source.
+pub(super) async fn foreign_keys(session: &mut WireConnection, model: &Model) -> Result<Check> {
     let answer = session.query_one(FOREIGN_KEYS).await?;
-    let count = |at: usize| -> u64 {
+    let count = |at: usize| -> usize {
         let field = answer.rows.first().and_then(|row| row.get(at)?.as_deref());
         field.and_then(|text| text.parse().ok()).unwrap_or_default()
     };
-    let (all, valid) = (count(0), count(1));
+    let (all, unchecked) = (count(0), count(1));
+    let before = model
+        .objects
+        .iter()
+        .filter(|object| match &object.definition {
+            Definition::Constraint(Constraint::Foreign(it)) => !is_checked(&it.definition),
+            _ => false,
+        });
+    let before = before.count();
     Ok(Check {
         name: "foreign keys".to_owned(),
-        ok: Some(true),
+        ok: Some(unchecked <= before),
         detail: format!(
-            "{valid} of {all} checked by the server; the others were not valid before either"
+            "{all}, of which {unchecked} not checked by the server; {before} were so in the source"
         ),
     })
+}
+
+/// The server ends a definition with what keeps it from being checked.
+fn is_checked(definition: &str) -> bool {
+    !definition.ends_with(" NOT VALID") && !definition.ends_with(" NOT ENFORCED")
 }
 
 pub(super) async fn sequences(session: &mut WireConnection) -> Result<Check> {
@@ -61,4 +75,16 @@ pub(super) async fn sequences(session: &mut WireConnection) -> Result<Check> {
             some => format!("behind their columns: {}", some.join(", ")),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_checked_need_not_be() {
+        assert!(is_checked("FOREIGN KEY (a) REFERENCES t(a) DEFERRABLE"));
+        assert!(!is_checked("FOREIGN KEY (a) REFERENCES t(a) NOT VALID"));
+        assert!(!is_checked("FOREIGN KEY (a) REFERENCES t(a) NOT ENFORCED"));
+    }
 }

@@ -10,8 +10,6 @@ use crate::error::{Error, ErrorKind, Result};
 const ALLOWED: &[&[&str]] = &[
     &["CREATE", "SCHEMA"],
     &["CREATE", "EXTENSION"],
-    &["CREATE", "SERVER"],
-    &["CREATE", "USER", "MAPPING"],
     &["CREATE", "PUBLICATION"],
     &["ALTER", "PUBLICATION"],
     &["COMMENT", "ON"],

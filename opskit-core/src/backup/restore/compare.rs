@@ -1,8 +1,10 @@
 //! Whether the database is what the backup says: facts, counts, fingerprints.
 
+use super::lacking::label;
+use super::prepare::Unproven;
 use super::report::Difference;
 use super::request::{Carry, Part, RestoreRequest};
-use crate::catalog::diff::{Compared, FactsDiff, ObjectDiff};
+use crate::catalog::diff::{Compared, FactsDiff, ObjectDiff, Side};
 use crate::catalog::facts::{Facts, FactsOptions};
 use crate::context::OpContext;
 use crate::error::Result;
@@ -79,7 +81,7 @@ pub(crate) async fn facts(
     ctx: &OpContext,
     url: &DatabaseUrl,
     wanted: &Facts,
-    request: &RestoreRequest,
+    (request, unproven): (&RestoreRequest, &Unproven),
     into: &mut Comparison,
 ) -> Result<()> {
     if request.part == Part::Data || !request.only.is_empty() {
@@ -94,6 +96,7 @@ pub(crate) async fn facts(
         // Privileges name the owner.
         without_attributes(&mut diff.objects, "acl");
     }
+    without_unproven(&mut diff.objects, unproven);
     for object in &diff.objects {
         into.differences.push(Difference::Object {
             text: describe(object),
@@ -108,6 +111,26 @@ pub(crate) async fn facts(
     into.compared
         .push(format!("{} facts about objects", wanted.objects.len()));
     Ok(())
+}
+
+/// Leaves out what is missing or asleep by intent: the plan has named it.
+fn without_unproven(objects: &mut Vec<ObjectDiff>, unproven: &Unproven) {
+    objects.retain_mut(|object| {
+        let name = label(&object.object);
+        if object.only_in == Some(Side::A) {
+            return !unproven.labels.contains(&name);
+        }
+        let mut asleep = unproven.asleep.iter().filter(|it| it.label == name);
+        if let Some(asleep) = asleep.next() {
+            for row in &mut object.rows {
+                row.attributes.retain(|it| it.name != asleep.attribute);
+            }
+            object
+                .rows
+                .retain(|row| row.only_in.is_some() || !row.attributes.is_empty());
+        }
+        object.only_in.is_some() || !object.rows.is_empty()
+    });
 }
 
 /// Leaves out what was not to be restored.
@@ -125,7 +148,6 @@ fn without_attributes(objects: &mut Vec<ObjectDiff>, suffix: &str) {
 }
 
 fn describe(object: &ObjectDiff) -> String {
-    use crate::catalog::diff::Side;
     match object.only_in {
         Some(Side::A) => return format!("{} is missing", object.object),
         Some(Side::B) => return format!("{} is not in the backup", object.object),

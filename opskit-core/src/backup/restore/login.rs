@@ -1,12 +1,18 @@
 //! The temporary login: a role without rights that runs what may run code of the backup.
 
+use super::code;
 use super::target::{Target, field, grant_schema, rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{QualifiedName, hex, quote_ident, quote_literal};
 use crate::postgres::wire::WireConnection;
 use crate::secret::Secret;
+use std::time::Duration;
 
-const PREFIX: &str = "opskit_restore_";
+/// What the names of logins start with.
+pub(super) const PREFIX: &str = "opskit_restore_";
+/// How often, and how long apart, it is asked whether the sessions of a login are gone.
+const ENDED_ASKED: u32 = 500;
+const ENDED_WAIT: Duration = Duration::from_millis(20);
 
 /// A role that this restore made, and what becomes of it at the end.
 #[derive(Debug, Clone)]
@@ -141,15 +147,17 @@ impl Login {
         Ok(())
     }
 
-    /// Gives what it still owns to the target's role, and drops it.
-    pub(super) async fn drop_role(&self, admin: &mut WireConnection) -> Result<()> {
+    /// Gives what it still owns to the target's role, and drops it. Where that would give code of the backup
+    /// the rights of that role, it stays, without any of its own; tells what it owns then.
+    pub(super) async fn drop_role(&self, admin: &mut WireConnection) -> Result<Vec<String>> {
         drop_role(admin, &self.role).await
     }
 }
 
-/// Drops the logins that earlier restores of this database left because they were killed.
-pub(super) async fn sweep(admin: &mut WireConnection, target: &Target) -> Result<Vec<String>> {
-    let prefix = format!("{PREFIX}{}_", target.database_oid);
+/// Drops the logins that earlier restores of this database left because they were killed. One that still owns
+/// what runs its owner's code stays, and can log in no more.
+pub(super) async fn sweep(admin: &mut WireConnection, database_oid: &str) -> Result<Vec<String>> {
+    let prefix = format!("{PREFIX}{database_oid}_");
     let sql = format!(
         "select rolname::pg_catalog.text from pg_catalog.pg_roles where pg_catalog.starts_with(rolname, {})",
         quote_literal(&prefix)
@@ -166,8 +174,9 @@ pub(super) async fn sweep(admin: &mut WireConnection, target: &Target) -> Result
             .first()
             .is_some_and(|row| field(row, 0) == "true")
         {
-            drop_role(admin, &role).await?;
-            swept.push(role);
+            if drop_role(admin, &role).await?.is_empty() {
+                swept.push(role);
+            }
         }
     }
     Ok(swept)
@@ -182,26 +191,41 @@ fn key(role: &str) -> String {
     format!("pg_catalog.hashtextextended({}, 0)", quote_literal(role))
 }
 
-async fn drop_role(admin: &mut WireConnection, role: &str) -> Result<()> {
+async fn drop_role(admin: &mut WireConnection, role: &str) -> Result<Vec<String>> {
+    let doing = || format!("cannot drop role \"{role}\", which was made for the restore");
+    let told = |error: Error| error.while_doing(doing());
     let name = quote_ident(role);
-    let end = format!(
-        "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where usename = {}",
-        quote_literal(role)
-    );
+    let shut = format!("ALTER ROLE {name} NOLOGIN NOINHERIT NOBYPASSRLS");
+    admin.query_one(&shut).await.map_err(told)?;
+    end_sessions(admin, role).await.map_err(told)?;
+    let code = code::owned_by(admin, role).await.map_err(told)?;
+    if !code.is_empty() {
+        return Ok(code);
+    }
     for sql in [
-        end,
         format!("REASSIGN OWNED BY {name} TO CURRENT_USER"),
         format!("DROP OWNED BY {name}"),
         format!("DROP ROLE {name}"),
     ] {
-        let done = admin.query_one(&sql).await;
-        done.map_err(|error| {
-            error.while_doing(format!(
-                "cannot drop role \"{role}\", which was made for the restore"
-            ))
-        })?;
+        admin.query_one(&sql).await.map_err(told)?;
     }
-    Ok(())
+    Ok(code)
+}
+
+/// Ends the sessions of a role, and waits until they are gone: what they were about to commit counts.
+async fn end_sessions(admin: &mut WireConnection, role: &str) -> Result<()> {
+    let sql = format!(
+        "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where usename = {}",
+        quote_literal(role)
+    );
+    for _ in 0..ENDED_ASKED {
+        if rows(admin, &sql).await?.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(ENDED_WAIT).await;
+    }
+    let what = format!("sessions of role \"{role}\" do not end");
+    Err(Error::new(ErrorKind::Busy, what))
 }
 
 /// Random bytes, in hexadecimal.

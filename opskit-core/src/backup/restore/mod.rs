@@ -10,14 +10,22 @@
 //! the order of things, `steps` for statements, `rows` for tables, `compare` for the proof.
 
 mod allowed;
+mod around;
+mod code;
 mod compare;
+mod earlier;
+mod ends;
 mod graph;
+mod guard;
 mod lacking;
 mod login;
+mod mark;
 mod pages;
 mod plan;
 mod prepare;
+mod present;
 mod problems;
+mod rehearsal;
 mod report;
 mod request;
 mod roles;
@@ -27,11 +35,17 @@ mod schedule;
 mod select;
 mod sessions;
 mod steps;
+mod strangers;
 mod target;
+mod untrusted;
 
+pub(super) use around::is_made;
 pub use plan::{PlannedTable, RestorePlan, SessionKind};
 pub use report::{Difference, Failure, Phase, RestoreReport};
-pub use request::{Carry, Existing, Missing, OnError, Part, RestoreRequest, Transactions, Trust};
+pub use request::{
+    Acting, Carry, Existing, Missing, MissingRoles, OnError, Part, RestoreRequest, Transactions,
+    Trust,
+};
 pub(super) use roles::roles_of;
 pub use run::Restore;
 pub(super) use sessions::read_with_care;

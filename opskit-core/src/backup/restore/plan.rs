@@ -57,8 +57,12 @@ pub struct RestorePlan {
     pub tables: Vec<PlannedTable>,
     /// Space that the rows need on the server's disk, about; indexes come on top.
     pub bytes: u64,
-    /// What is dropped first.
+    /// What a restore of this backup that was stopped has left in the target, and is dropped first.
+    pub leftovers: Vec<String>,
+    /// What else is dropped first.
     pub drops: Vec<String>,
+    /// Roles that are created, without passwords.
+    pub roles: Vec<String>,
     /// Foreign keys that are dropped and made again, and triggers that are off, while rows are loaded into
     /// tables that exist.
     pub suspends: Vec<String>,

@@ -1,17 +1,22 @@
 //! Before anything is changed: what the backup holds, what the target has, and what follows.
 
+use super::around::{self, Around};
+use super::earlier::{self, Earlier};
 use super::graph::Graph;
-use super::lacking;
+use super::mark;
 use super::plan::{PlannedTable, RestorePlan, SessionKind};
 use super::problems;
-use super::request::{Carry, Existing, Missing, Part, RestoreRequest, Trust};
+use super::rehearsal::{self, Asleep};
+use super::request::{Acting, Carry, Existing, Part, RestoreRequest, Transactions, Trust};
 use super::select;
+use super::strangers;
 use super::target::{self, Bracket, Target};
 use crate::backup::DOCUMENT_BYTES_MAX;
-use crate::catalog::CatalogId;
+use crate::catalog::cluster::ClusterModel;
 use crate::catalog::ddl::{Action, DdlOptions, Script, Section, Statement};
 use crate::catalog::facts::Facts;
-use crate::catalog::model::Model;
+use crate::catalog::model::{Definition, Model, Object, TableOwner, is_servers};
+use crate::catalog::{Address, CatalogId};
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QualifiedName;
@@ -19,9 +24,9 @@ use crate::postgres::load::{self, RestoreSettings};
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
 use crate::repository::{
-    BackupReader, Contents, DataFormat, FACTS, Holds, MODEL, SequenceEntry, TableEntry,
+    BackupReader, CLUSTER, Contents, DataFormat, FACTS, Holds, MODEL, SequenceEntry, TableEntry,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a restore works with.
@@ -36,10 +41,33 @@ pub(super) struct Prepared {
     pub(super) facts: Option<Facts>,
     /// Schemas of the backup that the target has.
     pub(super) existing_schemas: Vec<String>,
+    /// Those of them that hold nothing else: their owner and privileges may become the backup's.
+    pub(super) open_schemas: Vec<String>,
     /// What is dropped first: in words, and as SQL.
     pub(super) drops: Vec<(String, String)>,
+    /// Tables that an earlier restore loaded rows into, emptied before that is done again.
+    pub(super) truncates: Vec<(String, String)>,
     /// What is taken away while rows are loaded into tables that exist.
     pub(super) brackets: Vec<Bracket>,
+    /// Makes the roles that the target lacks.
+    pub(super) roles: Vec<Statement>,
+    /// What is set for the database.
+    pub(super) database: Vec<Statement>,
+    /// The mark of an earlier restore of this backup is there.
+    pub(super) has_mark: bool,
+    /// A mark can be left.
+    pub(super) marks: bool,
+    pub(super) unproven: Unproven,
+    /// Triggers and policies on tables of a platform, which may not allow them.
+    pub(super) optional: HashSet<Address>,
+}
+
+/// What is not as it was by intent, so that it is no difference.
+#[derive(Debug, Default)]
+pub(super) struct Unproven {
+    /// Objects that were left out, as [`label`](super::lacking::label) spells them.
+    pub(super) labels: HashSet<String>,
+    pub(super) asleep: Vec<Asleep>,
 }
 
 /// What a backup says of itself.
@@ -47,6 +75,7 @@ struct Stored {
     contents: Contents,
     model: Model,
     facts: Option<Facts>,
+    cluster: Option<ClusterModel>,
 }
 
 /// Reads, looks, and plans.
@@ -61,42 +90,72 @@ pub(super) async fn prepare(
     let mut admin = WireConnection::connect(url, ctx.cancel()).await?;
     refuse_transaction_pooler(url, &mut admin, ctx.cancel()).await?;
     load::open(&mut admin, &RestoreSettings::default()).await?;
-    let target = Target::read(&mut admin).await?;
+    mark::keep_others_out(&mut admin, request.lock_timeout).await?;
+    let mut target = Target::read(&mut admin).await?;
+    let kind = session_kind(request, &target);
+    let (model, contents) = (&stored.model, &stored.contents);
+    let id = &reader.manifest().id;
+    let earlier = earlier::of(&mut admin, id, model, contents, &mut target, request).await?;
+    let cluster = stored.cluster.take();
+    let around = around::plan(&mut admin, cluster.as_ref(), &mut target, request, kind).await?;
+    let (prepared, plan) = objects(
+        &mut admin,
+        (reader, stored),
+        &target,
+        (request, kind),
+        (earlier, around),
+    )
+    .await?;
+    Ok((admin, target, prepared, plan))
+}
+
+/// Plans what is done with objects and rows.
+async fn objects(
+    admin: &mut WireConnection,
+    (reader, mut stored): (Arc<BackupReader>, Stored),
+    target: &Target,
+    (request, kind): (&RestoreRequest, SessionKind),
+    (earlier, around): (Earlier, Around),
+) -> Result<(Prepared, RestorePlan)> {
     let graph = Graph::new(&stored.model.needs, &stored.model.parts);
-    let mut skipped = cut(&mut admin, &mut stored, &graph, request).await?;
-    if request.missing == Missing::Skip {
-        let Stored {
-            model, contents, ..
-        } = &mut stored;
-        skipped.extend(lacking::leave_out(model, contents, &graph, &target));
-    }
+    // A rehearsal proves objects and rows: what is around them is no gap in that.
+    let mut skipped = match request.acting {
+        Acting::AsStored => around.skipped.clone(),
+        Acting::Disabled => Vec::new(),
+    };
+    skipped.extend(cut(admin, &mut stored, &graph, request).await?);
+    let unproven = lessen(&mut stored, &graph, target, (request, kind), &mut skipped);
     let script = Script::of(&stored.model, &DdlOptions::new(target.version))?;
     let refused = script.refused.iter();
     skipped.extend(refused.map(|refusal| format!("{}: {}", refusal.object, refusal.reason)));
-    let existing_schemas = schemas(&stored.model, &target);
-    let drops = drops(&mut admin, &stored.model, &target, request).await?;
+    let existing_schemas = schemas(&stored.model, target);
+    let drops = drops(admin, &stored.model, target, request).await?;
     let names = stored.contents.tables.iter().map(|table| &table.name);
     let brackets = match request.part {
-        Part::Data => target::brackets(&mut admin, names).await?,
+        Part::Data => earlier.brackets(target::brackets(admin, names).await?),
         _ => Vec::new(),
     };
-    let statements = wanted(script, &stored.model, &target, request);
-    let kind = session_kind(request, &target);
+    let mut statements = wanted(script, &stored.model, target, request);
+    let mut foreign = BTreeSet::new();
+    let open = strangers::open_schemas(&existing_schemas, target, request);
+    if kind == SessionKind::TemporaryLogin {
+        let others = strangers::not_ours(&mut statements, &stored.model, target, &open);
+        skipped.extend(others);
+        foreign = strangers::take_foreign_grants(&mut statements, request, &mut skipped);
+    }
     if request.part == Part::Schema {
         stored.contents.tables.clear();
     }
-    let mut plan = outline(&reader, &stored, &target, kind);
-    plan.problems = problems::of(&stored.contents, &stored.model, &target, request, kind);
-    plan.problems
-        .extend(problems::foreign_grants(&statements, kind));
-    plan.warnings = problems::warnings(&stored.contents, &target);
+    let mut plan = outline(&reader, &stored, target, kind);
+    plan.problems.extend(problems::foreign_grants(foreign));
+    tell(&mut plan, &stored, &graph, target, (request, &around));
     count(&mut plan, &statements);
-    plan.drops = drops.iter().map(|(object, _)| object.clone()).collect();
-    plan.suspends = brackets
-        .iter()
-        .map(|bracket| bracket.object.clone())
-        .collect();
+    earlier.tell(&mut plan);
+    plan.drops = drops.iter().map(|(it, _)| it.clone()).collect();
+    plan.roles = around.made.clone();
+    plan.suspends = brackets.iter().map(|it| it.object.clone()).collect();
     plan.skipped = skipped;
+    let marks = marks(request, target, &mut plan);
     let prepared = Prepared {
         reader,
         format: stored.contents.format,
@@ -106,10 +165,88 @@ pub(super) async fn prepare(
         graph,
         facts: stored.facts,
         existing_schemas,
-        drops,
+        open_schemas: open,
+        drops: earlier.drops.into_iter().chain(drops).collect(),
+        truncates: earlier.truncates,
         brackets,
+        roles: around.roles,
+        database: around.database,
+        has_mark: earlier.mark.is_some(),
+        marks,
+        unproven,
+        optional: on_platform(&stored.model),
     };
-    Ok((admin, target, prepared, plan))
+    Ok((prepared, plan))
+}
+
+/// Leaves out and disables what a rehearsal does not make as it was.
+fn lessen(
+    stored: &mut Stored,
+    graph: &Graph,
+    target: &Target,
+    (request, kind): (&RestoreRequest, SessionKind),
+    skipped: &mut Vec<String>,
+) -> Unproven {
+    let parts = (&mut stored.model, &mut stored.contents);
+    let left = strangers::leave_out(parts, graph, target, request, kind);
+    skipped.extend(left.named);
+    let asleep = match request.acting {
+        Acting::Disabled => rehearsal::put_to_sleep(&mut stored.model, graph),
+        Acting::AsStored => Vec::new(),
+    };
+    skipped.extend(asleep.iter().map(|it| it.told.clone()));
+    Unproven {
+        labels: left.labels,
+        asleep,
+    }
+}
+
+/// What stands in the way, and what the user should know.
+fn tell(
+    plan: &mut RestorePlan,
+    stored: &Stored,
+    graph: &Graph,
+    target: &Target,
+    (request, around): (&RestoreRequest, &Around),
+) {
+    let (model, contents) = (&stored.model, &stored.contents);
+    let kind = plan.session;
+    plan.problems.extend(around.problems.iter().cloned());
+    plan.problems
+        .extend(problems::of(contents, model, target, request, kind));
+    let parts = (model, contents);
+    let strangers = strangers::problems_of(parts, graph, target, request, kind);
+    plan.problems.extend(strangers);
+    plan.warnings = problems::warnings(contents, target);
+    plan.warnings.extend(around.warnings.iter().cloned());
+    if request.acting == Acting::Disabled {
+        plan.warnings.extend(around.skipped.iter().cloned());
+    }
+}
+
+/// What stands on tables of a platform.
+fn on_platform(model: &Model) -> HashSet<Address> {
+    let is_on = |object: &&Object| match &object.definition {
+        Definition::Trigger(it) => it.table_owner == TableOwner::Platform,
+        Definition::Policy(it) => it.table_owner == TableOwner::Platform,
+        _ => false,
+    };
+    let objects = model.objects.iter().filter(is_on);
+    objects.map(|object| object.address).collect()
+}
+
+/// Whether a mark can be left.
+fn marks(request: &RestoreRequest, target: &Target, plan: &mut RestorePlan) -> bool {
+    if request.transactions == Transactions::One {
+        return false;
+    }
+    if !target.may_create {
+        plan.warnings.push(format!(
+            "role \"{}\" may not create schemas here: a restore that is stopped leaves no mark to be run again by",
+            target.role
+        ));
+    }
+    target.may_create
 }
 
 /// What is dropped first.
@@ -123,8 +260,16 @@ async fn drops(
         return Ok(Vec::new());
     }
     let mut drops = target::drops(admin, &schemas(model, target)).await?;
-    let numbers = problems::same_large_objects(model, target).map(|object| object.address.oid);
-    drops.extend(target::large_object_drops(numbers));
+    let numbers: HashSet<u32> = model
+        .objects
+        .iter()
+        .filter(|object| object.definition == Definition::LargeObject)
+        .map(|object| object.address.oid)
+        .collect();
+    let large = target.present.iter().filter(|it| {
+        it.address.catalog == CatalogId::LARGE_OBJECT && numbers.contains(&it.address.oid)
+    });
+    drops.extend(large.filter_map(|it| Some((it.describe(), it.drop_sql()?))));
     Ok(drops)
 }
 
@@ -149,15 +294,39 @@ async fn read(reader: &Arc<BackupReader>) -> Result<Stored> {
             )?),
             false => None,
         };
+        let cluster = match reader.has_object(CLUSTER) {
+            true => Some(ClusterModel::from_json(
+                &reader.read_object(CLUSTER, DOCUMENT_BYTES_MAX)?,
+            )?),
+            false => None,
+        };
+        check_tables(&contents)?;
         Ok(Stored {
             contents,
             model,
             facts,
+            cluster,
         })
     });
     reading.await.map_err(|source| {
         Error::new(ErrorKind::Internal, "the reader of the backup stopped").with_source(source)
     })?
+}
+
+/// Refuses rows for the server's own tables, which no backup has.
+fn check_tables(contents: &Contents) -> Result<()> {
+    let forged = contents.tables.iter().find(|table| {
+        !matches!(table.holds, Holds::LargeObjects { .. }) && is_servers(&table.name.schema)
+    });
+    let names = contents.sequences.iter().map(|sequence| &sequence.name);
+    let sequence = names.clone().find(|name| is_servers(&name.schema));
+    match forged.map(|table| &table.name).or(sequence) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            ErrorKind::Damaged,
+            format!("the sealed manifest is forged: \"{name}\" is the server's own"),
+        )),
+    }
 }
 
 /// Leaves only the tables that were asked for, with what they need. Tells what stays behind of what
@@ -249,6 +418,7 @@ fn wanted(
             .is_some_and(|object| match object.address.catalog {
                 CatalogId::NAMESPACE => target.schemas.contains(&object.name),
                 CatalogId::EXTENSION => target.installed.contains(&object.name),
+                CatalogId::PUBLICATION => strangers::has_publication(target, &object.name),
                 _ => false,
             })
     };
@@ -299,7 +469,9 @@ fn outline(
         access: 0,
         bytes: tables.iter().map(|table| table.bytes).sum(),
         tables,
+        leftovers: Vec::new(),
         drops: Vec::new(),
+        roles: Vec::new(),
         suspends: Vec::new(),
         skipped: Vec::new(),
         problems: Vec::new(),

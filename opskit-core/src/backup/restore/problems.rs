@@ -1,11 +1,12 @@
 //! Why a restore cannot be done, as far as can be told before.
 
+use super::lacking;
 use super::plan::SessionKind;
+use super::present;
 use super::request::{Carry, Existing, OnError, Part, RestoreRequest, Transactions};
-use super::select::name_of;
+use super::roles::NamedRoles;
 use super::target::Target;
 use crate::catalog::CatalogId;
-use crate::catalog::ddl::{Action, Statement};
 use crate::catalog::model::{Model, Object};
 use crate::repository::{Contents, Holds};
 use std::collections::BTreeSet;
@@ -35,10 +36,10 @@ pub(super) fn of(
         problems.extend(in_one_transaction(model, target, request, kind));
     }
     if request.part == Part::Data {
-        let missing = contents.tables.iter().filter(|table| {
-            let name = (table.name.schema.clone(), table.name.name.clone());
-            table.holds == Holds::Table && !target.relations.contains(&name)
-        });
+        let missing = contents
+            .tables
+            .iter()
+            .filter(|table| table.holds == Holds::Table && !target.has_relation(&table.name));
         problems.extend(list(
             "the target lacks",
             missing.map(|table| format!("table {}", table.name)),
@@ -46,22 +47,15 @@ pub(super) fn of(
         return problems;
     }
     if request.existing == Existing::Refuse {
-        let exists = model.objects.iter().filter(|object| {
-            object.address.catalog == CatalogId::CLASS
-                && name_of(object)
-                    .is_some_and(|name| target.relations.contains(&(name.schema, name.name)))
-        });
-        let exists = exists.chain(same_large_objects(model, target));
+        let exists = present::already(model, &target.present);
         problems.extend(list(
             "the target has already",
-            exists.map(|object| object.describe()),
+            exists.into_iter().map(Object::describe),
         ));
     }
     problems.extend(roles(model, target, request));
     problems.extend(privileged(model, target, kind));
-    let extensions = model.objects.iter().filter(|object| {
-        object.address.catalog == CatalogId::EXTENSION && !target.extensions.contains(&object.name)
-    });
+    let extensions = lacking::not_offered(model, &target.extensions);
     problems.extend(list(
         "the target's server does not offer",
         extensions.map(|object| object.describe()),
@@ -78,49 +72,33 @@ pub(super) fn of(
     problems
 }
 
-/// Objects that only a superuser may make, where none makes them. Extensions are left to the server, which
-/// may let others make them.
+/// Objects that only a superuser may make. Extensions are left to the server, which may let others make them.
+pub(super) fn needs_superuser(model: &Model) -> impl Iterator<Item = &Object> {
+    model.objects.iter().filter(|object| {
+        object.address.catalog != CatalogId::EXTENSION && object.needs_superuser().is_some()
+    })
+}
+
+/// Objects that only a superuser may make, where none makes them.
 fn privileged(model: &Model, target: &Target, kind: SessionKind) -> Option<String> {
     let way = match (target.is_superuser, kind) {
         (true, SessionKind::Own) => return None,
         (true, SessionKind::TemporaryLogin) => "if you trust the backup, give --trust-backup",
         (false, _) => "restore as a superuser",
     };
-    let objects = model.objects.iter().filter(|object| {
-        object.address.catalog != CatalogId::EXTENSION && object.needs_superuser().is_some()
-    });
     list(
         &format!("only a superuser may make ({way}):"),
-        objects.map(Object::describe),
+        needs_superuser(model).map(Object::describe),
     )
 }
 
 /// Privileges on what is the server's or an extension's: a superuser gives none that a backup asks for.
-pub(super) fn foreign_grants(statements: &[Statement], kind: SessionKind) -> Option<String> {
-    if kind == SessionKind::Own {
-        return None;
-    }
-    let grants = statements
-        .iter()
-        .filter(|it| it.action == Action::GrantOnForeign);
-    let objects: BTreeSet<&String> = grants.map(|it| &it.object).collect();
+pub(super) fn foreign_grants(objects: BTreeSet<String>) -> Option<String> {
     list(
         "privileges on objects that are not the backup's own (give --trust-backup, or leave privileges out with \
          --no-acl):",
-        objects.into_iter().cloned(),
+        objects.into_iter(),
     )
-}
-
-/// Large objects that the target has too: they have no names but their numbers.
-pub(super) fn same_large_objects<'a>(
-    model: &'a Model,
-    target: &'a Target,
-) -> impl Iterator<Item = &'a Object> {
-    let objects = model.objects.iter();
-    objects.filter(|object| {
-        object.address.catalog == CatalogId::LARGE_OBJECT
-            && target.large_objects.contains(&object.address.oid)
-    })
 }
 
 fn in_one_transaction(
@@ -156,33 +134,30 @@ fn in_one_transaction(
     problems
 }
 
-/// Owners that the target does not have, or that its role may not make owners.
+/// Roles that the target does not have, and owners that its role may not make ones.
 fn roles(model: &Model, target: &Target, request: &RestoreRequest) -> Vec<String> {
-    if request.owners == Carry::Leave {
-        return Vec::new();
-    }
-    let owners = model
-        .objects
-        .iter()
-        .filter_map(|object| object.owner.as_ref());
-    let said = model.access.owners.iter().map(|about| &about.is.role);
-    let owners: BTreeSet<&String> = owners.chain(said).collect();
-    let (mut missing, mut foreign) = (Vec::new(), Vec::new());
+    let named = NamedRoles::of(model);
+    let (mut missing, mut foreign) = (BTreeSet::new(), Vec::new());
     // The server's own roles are on every server, and whoever can name them as owners need not be asked.
-    for owner in owners.into_iter().filter(|owner| !owner.starts_with("pg_")) {
-        match target.may_act_for(owner) {
-            None => missing.push(format!("role \"{owner}\"")),
-            Some(false) => foreign.push(format!("role \"{owner}\"")),
-            Some(true) => {}
+    let own = |role: &&String| !role.starts_with("pg_");
+    if request.owners == Carry::Keep {
+        for owner in named.owners.iter().filter(own) {
+            match target.may_act_for(owner) {
+                None => drop(missing.insert(owner)),
+                Some(false) => foreign.push(format!("role \"{owner}\"")),
+                Some(true) => {}
+            }
         }
     }
-    let way = "(create them, or leave owners out with --no-owner)";
-    let mut problems: Vec<String> = list(
-        &format!("the target lacks owners {way}:"),
-        missing.into_iter(),
-    )
-    .into_iter()
-    .collect();
+    let is_missing = |role: &&String| target.may_act_for(role).is_none();
+    missing.extend(named.users.iter().filter(own).filter(is_missing));
+    if request.privileges == Carry::Keep {
+        missing.extend(named.grantees.iter().filter(own).filter(is_missing));
+    }
+    let way = "(create them, let --create-roles do it, or leave owners and privileges out with --no-owner and --no-acl)";
+    let missing = missing.into_iter().map(|role| format!("role \"{role}\""));
+    let mut problems = Vec::new();
+    problems.extend(list(&format!("the target lacks roles {way}:"), missing));
     problems.extend(list(
         &format!("role \"{}\" may not give objects to", target.role),
         foreign.into_iter(),
@@ -203,7 +178,7 @@ pub(super) fn warnings(contents: &Contents, target: &Target) -> Vec<String> {
 }
 
 /// One sentence about several objects.
-fn list(what: &str, objects: impl Iterator<Item = String>) -> Option<String> {
+pub(super) fn list(what: &str, objects: impl Iterator<Item = String>) -> Option<String> {
     let objects: Vec<String> = objects.collect();
     let more = objects.len().saturating_sub(NAMED);
     let named = objects

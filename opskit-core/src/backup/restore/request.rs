@@ -73,6 +73,28 @@ pub enum Missing {
     Skip,
 }
 
+/// What becomes of roles of the backup that the target lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum MissingRoles {
+    /// Those that objects need are a reason to refuse.
+    #[default]
+    Refuse,
+    /// They are created, without passwords, which no backup has.
+    Create,
+}
+
+/// What becomes of objects that do things by themselves: event triggers, jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Acting {
+    /// They are as they were.
+    #[default]
+    AsStored,
+    /// They are there and disabled, and nothing is read from other servers: a rehearsal.
+    Disabled,
+}
+
 /// How many transactions a restore has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -110,6 +132,10 @@ pub struct RestoreRequest {
     pub trust: Trust,
     /// What becomes of objects that need what the target lacks.
     pub missing: Missing,
+    /// What becomes of roles that the target lacks.
+    pub roles: MissingRoles,
+    /// What becomes of objects that do things by themselves.
+    pub acting: Acting,
     /// One transaction, or many.
     pub transactions: Transactions,
     /// Connections that work at the same time. Default 2.
@@ -131,6 +157,8 @@ impl Default for RestoreRequest {
             on_error: OnError::default(),
             trust: Trust::default(),
             missing: Missing::default(),
+            roles: MissingRoles::default(),
+            acting: Acting::default(),
             transactions: Transactions::default(),
             jobs: 2,
             lock_timeout: Duration::from_secs(10),
@@ -197,6 +225,13 @@ impl RestoreRequest {
     #[must_use]
     pub fn with_trust(mut self, trust: Trust) -> Self {
         self.trust = trust;
+        self
+    }
+
+    /// Sets what becomes of roles that the target lacks.
+    #[must_use]
+    pub fn with_roles(mut self, roles: MissingRoles) -> Self {
+        self.roles = roles;
         self
     }
 

@@ -1,13 +1,15 @@
 //! Rows: the largest part first, several sessions, each part in a transaction of its own.
 
 use super::pages;
+use super::rehearsal;
 use super::report::Failure;
-use super::request::{OnError, RestoreRequest};
+use super::request::{Acting, OnError, RestoreRequest};
 use super::sessions::Opener;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::export::ColumnMap;
+use crate::name::{QualifiedName, quote_literal};
 use crate::postgres::load::{LoadTable, PartJob, PartRows, Transaction, load_part};
 use crate::postgres::wire::WireConnection;
 use crate::repository::{BackupReader, DataFormat, Holds, PartEntry, TableEntry};
@@ -92,14 +94,43 @@ impl Rows {
         transaction: Transaction,
     ) -> Result<WireConnection> {
         for table in &self.tables {
-            if !matches!(table.holds, Holds::ExtensionTable { .. }) {
+            let Holds::ExtensionTable { extension } = &table.holds else {
                 continue;
-            }
-            for part in &table.parts {
-                session = self
-                    .part(&Load::new(table, part, transaction), session)
-                    .await?;
-            }
+            };
+            is_configuration(&mut session, &table.name, extension).await?;
+            let stop = match self.request.acting {
+                Acting::Disabled => rehearsal::stop_jobs(&table.name),
+                Acting::AsStored => None,
+            };
+            session = match (stop, transaction) {
+                // Nobody sees jobs before they are stopped.
+                (Some(stop), Transaction::Own) => {
+                    session.execute("BEGIN").await?;
+                    session = self.table(table, session, Transaction::Callers).await?;
+                    session.query_one(&stop).await?;
+                    session.execute("COMMIT").await?;
+                    session
+                }
+                (Some(stop), _) => {
+                    session = self.table(table, session, transaction).await?;
+                    session.query_one(&stop).await?;
+                    session
+                }
+                (None, _) => self.table(table, session, transaction).await?,
+            };
+        }
+        Ok(session)
+    }
+
+    async fn table(
+        &self,
+        table: &TableEntry,
+        mut session: WireConnection,
+        transaction: Transaction,
+    ) -> Result<WireConnection> {
+        for part in &table.parts {
+            let load = Load::new(table, part, transaction);
+            session = self.part(&load, session).await?;
         }
         Ok(session)
     }
@@ -269,4 +300,28 @@ impl Rows {
             Error::new(ErrorKind::Internal, "the reader of a part stopped").with_source(source)
         })?
     }
+}
+
+/// Fails unless the table is one whose rows the extension leaves to backups: what a backup calls so may be any
+/// table, and these rows are loaded with the rights of the target's role.
+async fn is_configuration(
+    session: &mut WireConnection,
+    table: &QualifiedName,
+    extension: &str,
+) -> Result<()> {
+    let sql = format!(
+        "select 1 from pg_catalog.pg_extension x join pg_catalog.pg_class c on c.oid = any (x.extconfig) \
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         where x.extname = {} and n.nspname = {} and c.relname = {}",
+        quote_literal(extension),
+        quote_literal(&table.schema),
+        quote_literal(&table.name)
+    );
+    if session.query_one(&sql).await?.rows.is_empty() {
+        let what = format!(
+            "table \"{table}\" is none of those that extension \"{extension}\" leaves to backups"
+        );
+        return Err(Error::new(ErrorKind::Damaged, what));
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use super::compare::{self, Comparison};
 use super::plan::RestorePlan;
 use super::prepare::{self, Prepared};
 use super::report::{Phase, RestoreReport};
-use super::request::{Existing, OnError, Part, RestoreRequest, Transactions};
+use super::request::{OnError, Part, RestoreRequest, Transactions};
 use super::rows::Rows;
 use super::schedule;
 use super::sessions::{Opener, Sessions};
@@ -109,14 +109,20 @@ impl Restore {
         };
         let mut sessions =
             Sessions::start(ctx, admin, &url, &target, plan.session, settings).await?;
-        let mut work = Work::new(ctx, request, prepared, &sessions);
+        let mut work = Work::new(ctx, request, prepared, (&sessions, &target));
+        let owner = sessions.owner();
         let done = Box::pin(work.all(&mut sessions)).await;
-        sessions.end(ctx).await;
+        let guard = sessions.end(ctx).await;
         done?;
+        let denied = work.denied();
         Box::pin(work.compare_facts(&url)).await?;
+        work.unmark(&owner, target.is_superuser).await?;
+        guard.close().await;
         let comparison = std::mem::take(&mut work.comparison);
         let mut warnings = plan.warnings;
         warnings.extend(comparison.warnings);
+        let mut skipped = plan.skipped;
+        skipped.extend(denied);
         let elapsed = ctx.clock().elapsed() - started;
         let report = RestoreReport {
             schema: "opskit.restore/1",
@@ -129,7 +135,7 @@ impl Restore {
             statements: work.steps.done,
             tables: plan.tables.len(),
             rows: plan.tables.iter().map(|table| table.rows).sum(),
-            skipped: plan.skipped,
+            skipped,
             failures: work.steps.failures,
             compared: comparison.compared,
             differences: comparison.differences,
@@ -144,12 +150,13 @@ impl Restore {
 }
 
 /// What is being done.
-struct Work<'a> {
+pub(super) struct Work<'a> {
     ctx: &'a OpContext,
-    request: RestoreRequest,
-    prepared: Prepared,
-    rows: Arc<Rows>,
-    steps: Steps,
+    pub(super) target: &'a Target,
+    pub(super) request: RestoreRequest,
+    pub(super) prepared: Prepared,
+    pub(super) rows: Arc<Rows>,
+    pub(super) steps: Steps,
     phases: Vec<Phase>,
     comparison: Comparison,
 }
@@ -159,7 +166,7 @@ impl<'a> Work<'a> {
         ctx: &'a OpContext,
         request: RestoreRequest,
         mut prepared: Prepared,
-        sessions: &Sessions,
+        (sessions, target): (&Sessions, &'a Target),
     ) -> Self {
         // Only a table that this restore makes is certain to be empty, and may be emptied.
         let transaction = match (request.part, request.on_error) {
@@ -178,11 +185,15 @@ impl<'a> Work<'a> {
             on_error: request.on_error,
             transactions: request.transactions,
             login: sessions.login.as_ref().map(|login| login.role.clone()),
+            guard: None,
+            optional: std::mem::take(&mut prepared.optional),
+            denied: Vec::new(),
             failures: Vec::new(),
             done: 0,
         };
         Self {
             ctx,
+            target,
             request,
             prepared,
             rows: Arc::new(rows),
@@ -206,10 +217,7 @@ impl<'a> Work<'a> {
         let mut worker = opener.open().await?;
         let admin = &mut sessions.admin;
         let start = self.now();
-        if self.request.existing == Existing::Drop {
-            let drops = std::mem::take(&mut self.prepared.drops);
-            self.own(admin, &drops).await?;
-        }
+        self.begin(admin).await?;
         if let Some(login) = &sessions.login {
             login.enter(admin, &self.prepared.existing_schemas).await?;
         }
@@ -232,16 +240,17 @@ impl<'a> Work<'a> {
         self.phase("indexes, constraints and the rest", start);
         let start = self.now();
         let sequences = self.sequences();
-        self.own(admin, &sequences).await?;
+        // Those that this restore has made are the worker's; the names of others are nobody's to give.
+        match self.request.part {
+            Part::Data => self.own(admin, &sequences).await?,
+            _ => self.own(&mut worker, &sequences).await?,
+        }
         self.phase("sequences", start);
         let start = self.now();
         self.compare_rows(&opener).await?;
         self.phase("comparison of rows", start);
         let start = self.now();
-        let access = self.section(Section::Access);
-        self.steps
-            .run(&mut sessions.admin, &mut worker, &access)
-            .await?;
+        self.finish(sessions, &mut worker).await?;
         flush(&mut worker).await?;
         worker.close().await;
         self.phase("owners, privileges and comments", start);
@@ -264,12 +273,16 @@ impl<'a> Work<'a> {
         let brackets = std::mem::take(&mut self.prepared.brackets);
         let before = sides(&brackets, |bracket| &bracket.before);
         self.own(admin, &before).await?;
+        let truncates = std::mem::take(&mut self.prepared.truncates);
+        self.own(admin, &truncates).await?;
         let loaded = self.rows_over(&opener, &owner, worker).await;
         // What was there is put back whatever became of the rows.
         let after = sides(&brackets, |bracket| &bracket.after);
         let back = self.own(admin, &after).await;
-        let worker = loaded?;
-        back.map(|()| worker)
+        let mut worker = loaded?;
+        back?;
+        self.check_keys(sessions, &mut worker, &brackets).await?;
+        Ok(worker)
     }
 
     /// Loads all rows; `worker` loads what is not the user's tables.
@@ -297,6 +310,8 @@ impl<'a> Work<'a> {
         let mut session = sessions.opener().open().await?;
         let start = self.now();
         session.execute("BEGIN").await?;
+        let roles = std::mem::take(&mut self.prepared.roles);
+        self.around(&mut session, &roles).await?;
         let drops = std::mem::take(&mut self.prepared.drops);
         self.own(&mut session, &drops).await?;
         let pre = self.section(Section::PreData);
@@ -306,6 +321,8 @@ impl<'a> Work<'a> {
         let brackets = std::mem::take(&mut self.prepared.brackets);
         self.own(&mut session, &sides(&brackets, |bracket| &bracket.before))
             .await?;
+        let truncates = std::mem::take(&mut self.prepared.truncates);
+        self.own(&mut session, &truncates).await?;
         if self.request.part != Part::Schema {
             session = self.rows.load_over(session).await?;
             session = self
@@ -322,11 +339,16 @@ impl<'a> Work<'a> {
             .run(&mut sessions.admin, &mut session, &post)
             .await?;
         let sequences = self.sequences();
+        for check in brackets.iter().filter_map(|it| it.check.as_ref()) {
+            session.query_one(&check.sql).await?;
+        }
         self.own(&mut session, &sequences).await?;
         let access = self.section(Section::Access);
         self.steps
             .run(&mut sessions.admin, &mut session, &access)
             .await?;
+        let database = std::mem::take(&mut self.prepared.database);
+        self.around(&mut session, &database).await?;
         session
             .execute("SET LOCAL synchronous_commit = on; COMMIT")
             .await?;
@@ -339,7 +361,7 @@ impl<'a> Work<'a> {
     }
 
     /// Runs statements of our own making: nothing of the backup is in them but quoted names.
-    async fn own(
+    pub(super) async fn own(
         &mut self,
         session: &mut WireConnection,
         statements: &[(String, String)],
@@ -353,7 +375,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn section(&self, section: Section) -> Vec<Statement> {
+    pub(super) fn section(&self, section: Section) -> Vec<Statement> {
         let statements = self.prepared.statements.iter();
         statements
             .filter(|statement| statement.section == section)
@@ -382,7 +404,8 @@ impl<'a> Work<'a> {
     /// Compares objects, which runs none of their code.
     async fn compare_facts(&mut self, url: &DatabaseUrl) -> Result<()> {
         if let Some(facts) = &self.prepared.facts {
-            compare::facts(self.ctx, url, facts, &self.request, &mut self.comparison).await?;
+            let by = (&self.request, &self.prepared.unproven);
+            compare::facts(self.ctx, url, facts, by, &mut self.comparison).await?;
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ pub(super) async fn run(
         idle.push(session);
         match result {
             Ok(()) => steps.done += 1,
-            Err(error) => steps.failed(&statements[at].object, error)?,
+            Err(error) => steps.failed_at(&statements[at], error)?,
         }
     }
     for session in idle {
@@ -234,6 +234,7 @@ mod tests {
             section: Section::PostData,
             action: Action::Create,
             as_role: None,
+            on: None,
             sql: sql.to_owned(),
         }
     }

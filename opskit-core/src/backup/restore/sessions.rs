@@ -1,6 +1,7 @@
 //! The sessions of one restore.
 
 use super::login::{self, Login};
+use super::mark;
 use super::plan::SessionKind;
 use super::target::Target;
 use crate::cancel::Cancel;
@@ -18,6 +19,7 @@ pub(super) struct Sessions {
     pub(super) login: Option<Login>,
     owner: Opener,
     opener: Opener,
+    database_oid: String,
 }
 
 /// How to open a session that does the work.
@@ -40,6 +42,7 @@ impl Opener {
             WireConnection::connect_resolved(&self.url, &self.resolved, self.ctx.cancel()).await;
         let mut connection = connected?;
         load::open(&mut connection, &self.settings).await?;
+        mark::share(&mut connection).await?;
         Ok(connection)
     }
 }
@@ -60,17 +63,16 @@ impl Sessions {
             resolved: admin.resolved().clone(),
             settings,
         };
+        if target.is_superuser {
+            sweep(ctx, &mut admin, &target.database_oid).await?;
+        }
         if kind == SessionKind::Own {
             return Ok(Self {
                 admin,
                 login: None,
                 owner: opener.clone(),
                 opener,
-            });
-        }
-        for role in login::sweep(&mut admin, target).await? {
-            ctx.emit(Event::Warning {
-                message: format!("dropped role \"{role}\", which a restore that was killed left"),
+                database_oid: target.database_oid.clone(),
             });
         }
         let login = Login::create(&mut admin, target).await?;
@@ -84,6 +86,7 @@ impl Sessions {
             login: Some(login),
             owner,
             opener,
+            database_oid: target.database_oid.clone(),
         };
         match sessions.opener.open().await {
             Ok(connection) => {
@@ -97,7 +100,7 @@ impl Sessions {
                         .with_hint("Restore as a role that is no superuser, or give --trust-backup."),
                     _ => error,
                 };
-                sessions.end(ctx).await;
+                sessions.end(ctx).await.close().await;
                 Err(told)
             }
         }
@@ -113,31 +116,59 @@ impl Sessions {
         self.owner.clone()
     }
 
-    /// Takes the login away and ends the session, also after a cancellation: what was cancelled heeds
+    /// Takes the login away, also after a cancellation: what was cancelled heeds
     /// that for ever, so this goes over a session of its own.
-    pub(super) async fn end(self, ctx: &OpContext) {
+    ///
+    /// The session that is left keeps other restores out for as long as it lives.
+    pub(super) async fn end(self, ctx: &OpContext) -> WireConnection {
         let Self {
             admin,
             login,
             owner,
+            database_oid,
             ..
         } = self;
         if let Some(login) = login
-            && let Err(error) = drop_login(&owner, &login).await
+            && let Err(error) = drop_login(ctx, &owner, &login, &database_oid).await
         {
             ctx.emit(Event::Warning {
                 message: format!("{}; the next restore drops it", error.chain().join(": ")),
             });
         }
-        admin.close().await;
+        admin
     }
 }
 
-async fn drop_login(owner: &Opener, login: &Login) -> Result<()> {
+async fn sweep(ctx: &OpContext, admin: &mut WireConnection, database_oid: &str) -> Result<()> {
+    for role in login::sweep(admin, database_oid).await? {
+        ctx.emit(Event::Warning {
+            message: format!("dropped role \"{role}\", which a restore that was killed left"),
+        });
+    }
+    Ok(())
+}
+
+async fn drop_login(
+    ctx: &OpContext,
+    owner: &Opener,
+    login: &Login,
+    database_oid: &str,
+) -> Result<()> {
     let never = Cancel::never();
     let connected = WireConnection::connect_resolved(&owner.url, &owner.resolved, &never).await;
     let mut connection = connected?;
-    login.drop_role(&mut connection).await?;
+    let owned = login.drop_role(&mut connection).await?;
+    if !owned.is_empty() {
+        ctx.emit(Event::Warning {
+            message: format!(
+                "role \"{}\" stays, without a login, as the owner of code that nobody vouches for: {}",
+                login.role,
+                owned.join(", ")
+            ),
+        });
+    }
+    // What was left before may have been dropped meanwhile.
+    sweep(ctx, &mut connection, database_oid).await?;
     connection.close().await;
     Ok(())
 }
@@ -168,6 +199,6 @@ pub(in crate::backup) async fn read_with_care<T>(
         Ok(done)
     };
     let done = done.await;
-    sessions.end(ctx).await;
+    sessions.end(ctx).await.close().await;
     done
 }

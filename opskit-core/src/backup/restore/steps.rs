@@ -2,13 +2,15 @@
 //! means.
 
 use super::allowed;
+use super::guard::Guard;
 use super::report::Failure;
 use super::request::{OnError, Transactions};
-use crate::catalog::CatalogId;
-use crate::catalog::ddl::{Action, Section, Statement};
+use crate::catalog::ddl::{Action, Statement};
+use crate::catalog::{Address, CatalogId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::quote_ident;
 use crate::postgres::wire::WireConnection;
+use std::collections::HashSet;
 
 /// How many statements make a transaction.
 const BATCH: usize = 500;
@@ -28,14 +30,14 @@ pub(super) fn who(statement: &Statement) -> Who {
         statement.about.catalog,
         CatalogId::NAMESPACE
             | CatalogId::EXTENSION
-            | CatalogId::FOREIGN_SERVER
-            | CatalogId::USER_MAPPING
             | CatalogId::PUBLICATION
             | CatalogId::PUBLICATION_TABLE
             | CatalogId::PUBLICATION_SCHEMA
             | CatalogId::DEFAULT_ACL
     );
-    if by_class || statement.section == Section::Access || statement.action == Action::Owner {
+    // What says something about an object is written by us. What makes one may be anybody's text, whatever
+    // section its needs have moved it to.
+    if by_class || statement.on.is_some() {
         Who::Admin
     } else {
         Who::Worker
@@ -49,6 +51,12 @@ pub(super) struct Steps {
     pub(super) transactions: Transactions,
     /// The temporary login, where there is one.
     pub(super) login: Option<String>,
+    /// What the superuser's session may say something about, once everything is made.
+    pub(super) guard: Option<Guard>,
+    /// What a platform may not allow: on tables of its own.
+    pub(super) optional: HashSet<Address>,
+    /// What it did not allow: address and, in words, the object and why.
+    pub(super) denied: Vec<(Address, String, String)>,
     pub(super) failures: Vec<Failure>,
     pub(super) done: usize,
 }
@@ -94,7 +102,7 @@ impl Steps {
         whose: Who,
         batch: &[Statement],
     ) -> Result<()> {
-        let own = self.transactions == Transactions::Many && self.on_error == OnError::Stop;
+        let own = self.is_batch();
         if own {
             session.execute("BEGIN").await?;
         }
@@ -113,6 +121,11 @@ impl Steps {
         Ok(())
     }
 
+    /// Whether statements share a transaction, which one that fails ends.
+    fn is_batch(&self) -> bool {
+        self.transactions == Transactions::Many && self.on_error == OnError::Stop
+    }
+
     async fn one(
         &mut self,
         session: &mut WireConnection,
@@ -121,10 +134,16 @@ impl Steps {
     ) -> Result<()> {
         if whose == Who::Admin && self.login.is_some() {
             allowed::check(statement)?;
+            if let Some(guard) = &self.guard {
+                guard.check(statement)?;
+            }
         }
-        match &statement.as_role {
-            Some(role) => as_role(session, role, &statement.sql).await?,
-            None => drop(session.query_one(&statement.sql).await?),
+        match (&statement.as_role, &self.guard) {
+            (Some(role), _) => as_role(session, role, &statement.sql).await?,
+            (None, Some(guard)) if guard.is_grave(statement) => {
+                guard.give(session, statement).await?;
+            }
+            (None, _) => drop(session.query_one(&statement.sql).await?),
         }
         self.done += 1;
         if let Some(sql) = self.handover(statement) {
@@ -141,7 +160,7 @@ impl Steps {
             .filter(|_| statement.action == Action::Create)?;
         let class = match statement.about.catalog {
             CatalogId::NAMESPACE => "SCHEMA",
-            CatalogId::FOREIGN_SERVER => "SERVER",
+            CatalogId::PUBLICATION => "PUBLICATION",
             _ => return None,
         };
         let name = statement.sql.strip_prefix(&format!("CREATE {class} "))?;
@@ -150,6 +169,21 @@ impl Steps {
             "ALTER {class} {name} OWNER TO {}",
             quote_ident(login)
         ))
+    }
+
+    /// As [`Self::failed`], but for what a platform does not allow on its tables, or has no table for.
+    pub(super) fn failed_at(&mut self, statement: &Statement, error: Error) -> Result<()> {
+        let is_denied = matches!(
+            error.kind(),
+            ErrorKind::PermissionDenied | ErrorKind::NotFound
+        );
+        if is_denied && self.optional.contains(&statement.about) {
+            let object = statement.object.clone();
+            let why = error.chain().join(": ");
+            self.denied.push((statement.about, object, why));
+            return Ok(());
+        }
+        self.failed(&statement.object, error)
     }
 
     /// Notes a failure, or ends with it.
@@ -168,7 +202,7 @@ impl Steps {
 }
 
 /// Runs a statement for another role: a grant whose grantor is not the owner.
-async fn as_role(session: &mut WireConnection, role: &str, sql: &str) -> Result<()> {
+pub(super) async fn as_role(session: &mut WireConnection, role: &str, sql: &str) -> Result<()> {
     let set = format!("SET ROLE {}", quote_ident(role));
     session.query_one(&set).await?;
     let done = session.query_one(sql).await;

@@ -1,10 +1,12 @@
 //! What there is to restore into.
 
-use crate::catalog::TextRow;
+use super::mark::{self, Found};
+use super::present::{self, Present};
+use crate::catalog::{Address, CatalogId, TextRow};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{QualifiedName, quote_ident, quote_literal};
 use crate::postgres::wire::WireConnection;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The target's role and server, and what its database has already.
 #[derive(Debug)]
@@ -19,28 +21,37 @@ pub(super) struct Target {
     /// Whether the role may create schemas.
     pub(super) may_create: bool,
     pub(super) locks: u64,
-    /// Roles, and whether this one may act for them.
-    pub(super) roles: Vec<(String, bool)>,
+    pub(super) roles: Vec<RoleHere>,
     /// Extensions that could be created or exist.
     pub(super) extensions: HashSet<String>,
     /// Extensions that exist.
     pub(super) installed: HashSet<String>,
     pub(super) schemas: HashSet<String>,
-    /// Large objects, by their numbers.
-    pub(super) large_objects: HashSet<u32>,
-    /// Relations, as schema and name.
-    pub(super) relations: HashSet<(String, String)>,
+    /// The default version of each extension.
+    pub(super) default_versions: HashMap<String, String>,
+    /// Extensions whose creation the server leaves to others than superusers.
+    pub(super) trusted: HashSet<String>,
+    /// Objects that are no extension's and not the server's.
+    pub(super) present: Vec<Present>,
+    /// What an earlier restore left.
+    pub(super) found: Found,
+}
+
+/// A role of the target.
+#[derive(Debug)]
+pub(super) struct RoleHere {
+    pub(super) name: String,
+    /// Whether the target's role may act for it.
+    pub(super) may_act: bool,
+    /// It has more rights than to own things, or can become somebody who has.
+    pub(super) is_privileged: bool,
 }
 
 impl Target {
     pub(super) async fn read(connection: &mut WireConnection) -> Result<Self> {
         let row = one(connection, IDENTITY).await?;
         let text = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
-        let roles = rows(
-            connection,
-            "select rolname::pg_catalog.text, pg_catalog.pg_has_role(current_user, oid, 'MEMBER')::pg_catalog.text from pg_catalog.pg_roles",
-        )
-        .await?;
+        let roles = rows(connection, ROLES).await?;
         let extensions = rows(
             connection,
             "select name::pg_catalog.text from pg_catalog.pg_available_extensions union select extname from pg_catalog.pg_extension",
@@ -56,12 +67,11 @@ impl Target {
             "select nspname::pg_catalog.text from pg_catalog.pg_namespace",
         )
         .await?;
-        let large = rows(
-            connection,
-            "select oid::pg_catalog.text from pg_catalog.pg_largeobject_metadata",
-        )
-        .await?;
-        let relations = rows(connection, RELATIONS).await?;
+        let versions = rows(connection, VERSIONS).await?;
+        let trusted = rows(connection, TRUSTED).await?;
+        let found = mark::find(connection).await?;
+        let has_mark = matches!(found, Found::Mark(_));
+        let present = present::read(connection, has_mark).await?;
         Ok(Self {
             version: connection.server_version_num(),
             role: text(0),
@@ -73,29 +83,81 @@ impl Target {
             may_create: text(6) == "true",
             locks: text(7).parse().unwrap_or(u64::MAX),
             roles: roles
-                .into_iter()
-                .map(|row| (field(&row, 0), field(&row, 1) == "true"))
+                .iter()
+                .map(|row| RoleHere {
+                    name: field(row, 0),
+                    may_act: field(row, 1) == "true",
+                    is_privileged: field(row, 2) == "true",
+                })
                 .collect(),
             extensions: extensions.iter().map(|row| field(row, 0)).collect(),
             installed: installed.iter().map(|row| field(row, 0)).collect(),
             schemas: schemas.iter().map(|row| field(row, 0)).collect(),
-            large_objects: large
-                .iter()
-                .filter_map(|row| field(row, 0).parse().ok())
-                .collect(),
-            relations: relations
+            default_versions: versions
                 .iter()
                 .map(|row| (field(row, 0), field(row, 1)))
                 .collect(),
+            trusted: trusted.iter().map(|row| field(row, 0)).collect(),
+            present,
+            found,
         })
     }
 
     /// Whether a role exists, and if so whether this one may act for it.
     pub(super) fn may_act_for(&self, role: &str) -> Option<bool> {
-        let mut roles = self.roles.iter();
-        roles.find(|(name, _)| name == role).map(|(_, may)| *may)
+        self.role(role).map(|role| role.may_act)
+    }
+
+    /// Whether a role has more rights than to own things.
+    pub(super) fn is_privileged(&self, role: &str) -> bool {
+        self.role(role).is_some_and(|role| role.is_privileged)
+    }
+
+    fn role(&self, name: &str) -> Option<&RoleHere> {
+        self.roles.iter().find(|role| role.name == name)
+    }
+
+    /// Whether the target has this relation.
+    pub(super) fn has_relation(&self, name: &QualifiedName) -> bool {
+        self.present.iter().any(|it| {
+            it.address.catalog == CatalogId::CLASS
+                && it.schema.as_deref() == Some(&name.schema)
+                && it.name == name.name
+        })
+    }
+
+    /// Forgets what is dropped before anything is made.
+    pub(super) fn without(&mut self, gone: &[Present]) {
+        let gone: HashSet<Address> = gone.iter().map(|it| it.address).collect();
+        let (left, stays): (Vec<_>, Vec<_>) = std::mem::take(&mut self.present)
+            .into_iter()
+            .partition(|it| gone.contains(&it.address));
+        self.present = stays;
+        for it in left {
+            match it.address.catalog {
+                CatalogId::NAMESPACE => drop(self.schemas.remove(&it.name)),
+                CatalogId::EXTENSION => drop(self.installed.remove(&it.name)),
+                _ => {}
+            }
+        }
     }
 }
+
+/// A role that can become one with more rights than to own things is one itself.
+const ROLES: &str = "with p as (select oid from pg_catalog.pg_roles \
+     where rolsuper or rolcreaterole or rolreplication or rolbypassrls \
+       or rolname operator(pg_catalog.~) '^pg_' and rolname not in ('pg_database_owner', 'pg_monitor', \
+         'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables')) \
+   select r.rolname::pg_catalog.text, pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER')::pg_catalog.text, \
+     (exists (select from p where pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')))::pg_catalog.text \
+   from pg_catalog.pg_roles r";
+
+const VERSIONS: &str =
+    "select name::pg_catalog.text, default_version from pg_catalog.pg_available_extensions";
+
+const TRUSTED: &str = "select v.name::pg_catalog.text from pg_catalog.pg_available_extension_versions v \
+   join pg_catalog.pg_available_extensions x on x.name = v.name and x.default_version = v.version \
+   where v.trusted or not v.superuser";
 
 const IDENTITY: &str = "select current_user::pg_catalog.text, pg_catalog.current_database()::pg_catalog.text, \
    d.oid::pg_catalog.text, pg_catalog.pg_encoding_to_char(d.encoding)::pg_catalog.text, \
@@ -106,12 +168,6 @@ const IDENTITY: &str = "select current_user::pg_catalog.text, pg_catalog.current
       pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8))::pg_catalog.text \
  from pg_catalog.pg_database d, pg_catalog.pg_roles r \
  where d.datname = pg_catalog.current_database() and r.rolname = current_user";
-
-const RELATIONS: &str = "select n.nspname::pg_catalog.text, c.relname::pg_catalog.text \
- from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
- where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c') and n.nspname operator(pg_catalog.!~) '^(pg_.*|information_schema)$' \
-   and not exists (select from pg_catalog.pg_depend e where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-     and e.objid = c.oid and e.objsubid = 0 and e.deptype = 'e')";
 
 /// The statements that drop what these schemas hold, each with what it drops.
 pub(super) async fn drops(
@@ -141,21 +197,10 @@ pub(super) async fn drops(
             let (kind, identity) = (field(row, 0), field(row, 1));
             (
                 format!("{kind} {identity}"),
-                format!("DROP {} IF EXISTS {identity} CASCADE", kind.to_uppercase()),
+                present::drop_object(&kind, &identity),
             )
         })
         .collect())
-}
-
-/// The statements that drop large objects, each with what it drops.
-pub(super) fn large_object_drops(numbers: impl Iterator<Item = u32>) -> Vec<(String, String)> {
-    let drop = |number: u32| {
-        (
-            format!("large object {number}"),
-            format!("SELECT pg_catalog.lo_unlink({number})"),
-        )
-    };
-    numbers.map(drop).collect()
 }
 
 /// What stands in the way of rows in tables that exist: foreign keys, which know no order, and triggers.
@@ -164,8 +209,30 @@ pub(super) struct Bracket {
     pub(super) object: String,
     /// Takes it away.
     pub(super) before: String,
-    /// Puts it back as it was.
+    /// Puts it back, without looking at rows where that can be put off.
     pub(super) after: String,
+    /// Looks at the rows then. To plan that, the server runs functions of the table's indexes.
+    pub(super) check: Option<Checking>,
+}
+
+/// A statement, and the owner of its table.
+#[derive(Debug, Clone)]
+pub(super) struct Checking {
+    pub(super) owner: String,
+    pub(super) sql: String,
+}
+
+impl Bracket {
+    /// From the fields `object`, `before`, `after`, `owner` and `check` of a row, the last two empty for none.
+    pub(super) fn from_row(row: &TextRow) -> Self {
+        let (owner, sql) = (field(row, 3), field(row, 4));
+        Self {
+            object: field(row, 0),
+            before: field(row, 1),
+            after: field(row, 2),
+            check: (!sql.is_empty()).then_some(Checking { owner, sql }),
+        }
+    }
 }
 
 /// The foreign keys to and from these tables, and their triggers.
@@ -189,26 +256,25 @@ pub(super) async fn brackets(
         "with t(oid) as (select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
            where (n.nspname, c.relname) in ({})) \
          select pg_catalog.format('foreign key %s on %s', k.conname, k.conrelid::pg_catalog.regclass), \
-           pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::pg_catalog.regclass, k.conname), \
-           pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::pg_catalog.regclass, k.conname, pg_catalog.pg_get_constraintdef(k.oid)) \
-         from pg_catalog.pg_constraint k where k.contype = 'f' and k.conparentid = 0 \
+           pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', k.conrelid::pg_catalog.regclass, k.conname), \
+           pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s%s', k.conrelid::pg_catalog.regclass, k.conname, pg_catalog.pg_get_constraintdef(k.oid), \
+             case when c.relkind = 'r' and k.convalidated then ' NOT VALID' end), \
+           pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text, \
+           case when c.relkind = 'r' and k.convalidated then \
+             pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %I', k.conrelid::pg_catalog.regclass, k.conname) end \
+         from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid where k.contype = 'f' and k.conparentid = 0 \
            and (k.conrelid in (select oid from t) or k.confrelid in (select oid from t)) \
          union all \
          select pg_catalog.format('trigger %s on %s', g.tgname, g.tgrelid::pg_catalog.regclass), \
            pg_catalog.format('ALTER TABLE %s DISABLE TRIGGER %I', g.tgrelid::pg_catalog.regclass, g.tgname), \
            pg_catalog.format('ALTER TABLE %s ENABLE %sTRIGGER %I', g.tgrelid::pg_catalog.regclass, \
-             case g.tgenabled when 'A' then 'ALWAYS ' when 'R' then 'REPLICA ' else '' end, g.tgname) \
+             case g.tgenabled when 'A' then 'ALWAYS ' when 'R' then 'REPLICA ' else '' end, g.tgname), null, null \
          from pg_catalog.pg_trigger g where not g.tgisinternal and g.tgenabled <> 'D' and g.tgrelid in (select oid from t) \
          order by 1",
         names.join(", ")
     );
     let found = rows(connection, &sql).await?;
-    let bracket = |row: &TextRow| Bracket {
-        object: field(row, 0),
-        before: field(row, 1),
-        after: field(row, 2),
-    };
-    Ok(found.iter().map(bracket).collect())
+    Ok(found.iter().map(Bracket::from_row).collect())
 }
 
 /// The names among `tables` that a pattern finds, asked of the server because patterns are its

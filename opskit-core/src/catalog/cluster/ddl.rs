@@ -1,6 +1,8 @@
 //! The statements for roles and the database.
 
-use super::{ClusterModel, Database, Membership, Role, RoleAttribute, Setting, SettingHolds};
+use super::{
+    ClusterModel, Database, Membership, Parameter, Role, RoleAttribute, Setting, SettingHolds,
+};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::ddl::{Action, On, Section, Statement, changes};
 use crate::name::{quote_ident, quote_literal};
@@ -63,6 +65,9 @@ impl ClusterScript {
             }
         }
         out.database(&model.database);
+        for parameter in &model.parameters {
+            out.parameter(parameter, &model.database);
+        }
         out.statements.sort_by_key(|statement| statement.section);
         Self {
             statements: out.statements,
@@ -106,6 +111,7 @@ impl Out<'_> {
             section,
             action,
             as_role: None,
+            on: None,
             sql,
         });
     }
@@ -197,6 +203,26 @@ impl Out<'_> {
         };
         let object = format!("setting {}", setting.name);
         self.say(about, &object, Section::Access, Action::Configure, sql);
+    }
+
+    /// Whoever the server's first role is, it is taken for the grantor.
+    fn parameter(&mut self, parameter: &Parameter, database: &Database) {
+        let name: Vec<String> = parameter.name.split('.').map(quote_ident).collect();
+        let grantors = parameter.acl.base.iter().map(|item| &item.grantor);
+        let first = grantors.min().cloned().unwrap_or_default();
+        let on = On {
+            object: &format!("PARAMETER {}", name.join(".")),
+            column: None,
+            owner: &first,
+        };
+        let about = Address::new(CatalogId::PARAMETER_ACL, database.oid);
+        let object = format!("parameter {}", parameter.name);
+        for change in changes(&parameter.acl, on) {
+            self.say(about, &object, Section::Access, Action::Grant, change.sql);
+            if let Some(last) = self.statements.last_mut() {
+                last.as_role = change.as_role;
+            }
+        }
     }
 
     fn database(&mut self, database: &Database) {

@@ -11,6 +11,7 @@ pub use ddl::{ClusterOptions, ClusterScript};
 pub(crate) use read::ClusterReader;
 
 use super::model::Acl;
+use crate::error::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 /// Roles, their settings, and the database.
@@ -26,6 +27,31 @@ pub struct ClusterModel {
     pub settings: Vec<Setting>,
     /// The database.
     pub database: Database,
+    /// Who may set which parameters.
+    #[serde(default)]
+    pub parameters: Vec<Parameter>,
+}
+
+/// The privileges on a parameter of the server, from 15 on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its privileges.
+    pub acl: Acl,
+}
+
+impl ClusterModel {
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] for what is none.
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        serde_json::from_slice(text).map_err(|source| {
+            let what = "cannot understand the stored roles and settings";
+            Error::new(ErrorKind::Damaged, what).with_source(source)
+        })
+    }
 }
 
 /// A role.

@@ -1,6 +1,6 @@
 //! Reading what is around a database.
 
-use super::{ClusterModel, Database, Membership, Role, Setting};
+use super::{ClusterModel, Database, Membership, Parameter, Role, Setting};
 use crate::catalog::model::acl_items;
 use crate::catalog::{TextRow, text};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +31,10 @@ impl ClusterReader {
             ("the members of roles", memberships(self.server_version)),
             ("the settings of roles and the database", settings()),
             ("the database", database(self.server_version)),
+            (
+                "the privileges on parameters",
+                parameters(self.server_version),
+            ),
         ]
     }
 
@@ -51,11 +55,13 @@ impl ClusterReader {
         let settings: Vec<Setting> = documents("the settings", &next())?;
         let database: Vec<Database> = documents("the database", &next())?;
         let database = database.into_iter().next();
+        let parameters: Vec<Parameter> = documents("the privileges on parameters", &next())?;
         Ok(ClusterModel {
             server_version: self.server_version,
             roles,
             memberships,
             settings,
+            parameters,
             database: database.ok_or_else(|| {
                 Error::new(
                     ErrorKind::Internal,
@@ -119,6 +125,20 @@ fn settings() -> String {
          where (s.setrole = 0 or r.rolname {NOT_OWN}) and (s.setdatabase = 0 or s.setdatabase = ( \
            select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())) \
          order by r.rolname nulls first, s.setdatabase, c.at"
+    )
+}
+
+/// None before there were any.
+fn parameters(server_version: u32) -> String {
+    if server_version < 150_000 {
+        return "select null where false".to_owned();
+    }
+    format!(
+        "select pg_catalog.json_build_object('name', p.parname, \
+         'acl', pg_catalog.json_build_object('items', {items}, 'base', {base})) \
+         from pg_catalog.pg_parameter_acl p order by p.parname",
+        items = acl_items("p.paracl"),
+        base = acl_items("pg_catalog.acldefault('p', 10)"),
     )
 }
 

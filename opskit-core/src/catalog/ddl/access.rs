@@ -71,6 +71,7 @@ fn push<T>(
         section: Section::Access,
         action,
         as_role,
+        on: Some(about.target.clone()),
         sql,
     });
 }

@@ -36,7 +36,7 @@ mod view;
 pub(crate) use acl::{On, changes};
 
 use super::address::Address;
-use super::model::{Definition, Model, Object};
+use super::model::{Definition, Model, Object, Target};
 use super::order::{Form, Step, order};
 use crate::error::Result;
 use crate::name::quote_ident;
@@ -92,6 +92,9 @@ pub struct Statement {
     pub action: Action,
     /// The role to run it as (`SET ROLE`), where a grant names another grantor than the owner.
     pub as_role: Option<String>,
+    /// The object that it says something about, where another statement makes that.
+    #[serde(skip)]
+    pub on: Option<Target>,
     /// The SQL.
     pub sql: String,
 }
@@ -288,6 +291,7 @@ impl<'a> Emitter<'a> {
             section: section.max(self.earliest),
             action,
             as_role: None,
+            on: None,
             sql,
         };
         self.statements.push((statement.section, place, statement));

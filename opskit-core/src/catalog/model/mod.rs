@@ -82,6 +82,7 @@ pub(crate) use acl::items as acl_items;
 pub(crate) use read::{ModelReader, ReadContext};
 
 use super::address::{Address, CatalogId};
+use super::scope::MARK_SCHEMA;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{QualifiedName, quote_ident};
 use serde::{Deserialize, Serialize};
@@ -248,8 +249,40 @@ impl Model {
             return Err(Error::new(ErrorKind::Unsupported, what)
                 .with_hint("Use the opskit that wrote it, or a newer one."));
         }
-        serde_json::from_slice(text).map_err(damaged)
+        let model: Self = serde_json::from_slice(text).map_err(damaged)?;
+        model.check()?;
+        Ok(model)
     }
+
+    /// Refuses what no reader of a catalog writes. A stored model is a stranger's, and the class of an
+    /// object decides whose session makes it.
+    fn check(&self) -> Result<()> {
+        let forged = |object: &Object, what: &str| {
+            let name = object.describe();
+            Error::new(
+                ErrorKind::Damaged,
+                format!("a stored model is forged: {name:?} {what}"),
+            )
+        };
+        for object in &self.objects {
+            if object.definition.catalog() != object.address.catalog {
+                return Err(forged(object, "has the address of another class"));
+            }
+            let home = match &object.definition {
+                Definition::Schema => Some(&object.name),
+                _ => object.schema.as_ref(),
+            };
+            if home.is_some_and(|schema| is_servers(schema)) {
+                return Err(forged(object, "is in a schema of the server's"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a schema is the server's, or where restores keep their mark.
+pub(crate) fn is_servers(schema: &str) -> bool {
+    schema.starts_with("pg_") || schema == "information_schema" || schema == MARK_SCHEMA
 }
 
 impl Definition {

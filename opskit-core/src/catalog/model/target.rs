@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// An object by its full name, as `pg_identify_object_as_address` gives it: columns and other parts
 /// of objects too, and objects that are not in the model.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Target {
     /// The server's word for its class: `table column`.
     pub kind: String,

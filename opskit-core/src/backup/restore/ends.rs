@@ -1,0 +1,162 @@
+//! The beginning and the end of a restore: the mark, roles, owners, what is set for the database.
+
+use super::code;
+use super::guard::Guard;
+use super::lacking::label;
+use super::mark::{self, Beginning};
+use super::request::{OnError, Part};
+use super::run::Work;
+use super::sessions::{Opener, Sessions};
+use super::steps::as_role;
+use super::target::Bracket;
+use crate::catalog::Address;
+use crate::catalog::ddl::{Section, Statement};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::quote_ident;
+use crate::postgres::wire::WireConnection;
+use std::collections::HashSet;
+
+impl Work<'_> {
+    /// Leaves the mark, makes the roles that the target lacks, and makes room.
+    pub(super) async fn begin(&mut self, admin: &mut WireConnection) -> Result<()> {
+        if self.prepared.marks && !self.prepared.has_mark {
+            let tables = self.rows.tables.iter().map(|table| &table.name);
+            let beginning = Beginning {
+                backup: &self.rows.reader.manifest().id,
+                part: self.request.part,
+                brackets: &self.prepared.brackets,
+                tables: tables.collect(),
+            };
+            mark::leave(admin, &beginning).await?;
+        }
+        let roles = std::mem::take(&mut self.prepared.roles);
+        if !roles.is_empty() {
+            // All of them or none; where failures are passed over, as many as there can be.
+            let whole = self.request.on_error == OnError::Stop;
+            if whole {
+                admin.execute("BEGIN").await?;
+            }
+            self.around(admin, &roles).await?;
+            if whole {
+                admin.execute("COMMIT").await?;
+            }
+        }
+        let drops = std::mem::take(&mut self.prepared.drops);
+        self.own(admin, &drops).await?;
+        if self.request.part != Part::Data {
+            let truncates = std::mem::take(&mut self.prepared.truncates);
+            self.own(admin, &truncates).await?;
+        }
+        Ok(())
+    }
+
+    /// Owners, privileges and comments, and what is set for the database.
+    pub(super) async fn finish(
+        &mut self,
+        sessions: &mut Sessions,
+        worker: &mut WireConnection,
+    ) -> Result<()> {
+        let admin = &mut sessions.admin;
+        let mut access = self.section(Section::Access);
+        let denied: HashSet<Address> = self.steps.denied.iter().map(|it| it.0).collect();
+        access.retain(|statement| !denied.contains(&statement.about));
+        if let Some(login) = &sessions.login {
+            let schemas = &self.prepared.open_schemas;
+            let guard = Guard::read(admin, &login.role, schemas, self.target).await?;
+            self.steps.guard = Some(guard);
+        }
+        self.steps.run(admin, worker, &access).await?;
+        if let Some(login) = &sessions.login {
+            self.refuse_code(admin, &login.role).await?;
+        }
+        let database = std::mem::take(&mut self.prepared.database);
+        self.around(admin, &database).await
+    }
+
+    /// What nobody was made the owner of would become the superuser's.
+    async fn refuse_code(&mut self, admin: &mut WireConnection, login: &str) -> Result<()> {
+        for object in code::owned_by(admin, login).await? {
+            let what =
+                "its code would have a superuser's rights: it stays with a role that has none";
+            let error = Error::new(ErrorKind::PermissionDenied, what)
+                .with_hint("Give --trust-backup if you trust whoever could write to its source.");
+            self.steps.failed(&object, error)?;
+        }
+        Ok(())
+    }
+
+    /// Runs statements about roles and the database, which are of our making.
+    pub(super) async fn around(
+        &mut self,
+        admin: &mut WireConnection,
+        statements: &[Statement],
+    ) -> Result<()> {
+        for statement in statements {
+            let done = match &statement.as_role {
+                Some(role) => as_role(admin, role, &statement.sql).await,
+                None => admin.query_one(&statement.sql).await.map(drop),
+            };
+            match done {
+                Ok(()) => self.steps.done += 1,
+                Err(error) => self.steps.failed(&statement.object, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What a platform did not allow, in words. It is no difference then.
+    pub(super) fn denied(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        for (_, object, why) in std::mem::take(&mut self.steps.denied) {
+            self.prepared.unproven.labels.insert(label(&object));
+            told.push(format!("{object}: {why}"));
+        }
+        told
+    }
+
+    /// Takes the mark away: the restore is done.
+    pub(super) async fn unmark(&self, owner: &Opener, is_superuser: bool) -> Result<()> {
+        if !self.prepared.marks && !self.prepared.has_mark {
+            return Ok(());
+        }
+        let mut session = owner.open().await?;
+        mark::remove(&mut session, is_superuser).await?;
+        session.close().await;
+        Ok(())
+    }
+
+    /// Lets the server look whether the rows fit the foreign keys that were put back. Over the login it is the
+    /// owner of the table who looks, unless that is one who must not be borrowed.
+    pub(super) async fn check_keys(
+        &mut self,
+        sessions: &mut Sessions,
+        worker: &mut WireConnection,
+        brackets: &[Bracket],
+    ) -> Result<()> {
+        for bracket in brackets {
+            let Some(check) = &bracket.check else {
+                continue;
+            };
+            let login = sessions.login.as_ref();
+            let login = login.filter(|_| !self.target.is_privileged(&check.owner));
+            let admin = &mut sessions.admin;
+            let done = match login {
+                None => admin.query_one(&check.sql).await.map(drop),
+                Some(login) => {
+                    let (owner, login) = (quote_ident(&check.owner), quote_ident(&login.role));
+                    let lend = format!("GRANT {owner} TO {login}");
+                    admin.query_one(&lend).await?;
+                    let done = as_role(worker, &check.owner, &check.sql).await;
+                    let back = format!("REVOKE {owner} FROM {login}");
+                    admin.query_one(&back).await?;
+                    done
+                }
+            };
+            match done {
+                Ok(()) => self.steps.done += 1,
+                Err(error) => self.steps.failed(&bracket.object, error)?,
+            }
+        }
+        Ok(())
+    }
+}
