@@ -4,6 +4,10 @@
 //! server, and besides, what is read from the copy must be what was read from the source.
 
 mod access;
+mod constraints;
+mod indexes;
+mod inheritance;
+mod owner;
 mod routines;
 mod sequences;
 mod tables;

@@ -1,6 +1,6 @@
 //! Indexes and extended statistics.
 
-use super::{assert_round_trip, model_of, server_version};
+use super::{assert_round_trip, model_of};
 use opskit_core::catalog::ddl::{DdlOptions, Script};
 use opskit_core::catalog::model::Definition;
 use opskit_tests::{TestDb, database};
