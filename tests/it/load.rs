@@ -119,7 +119,7 @@ async fn every_type_is_loaded_into_a_database_with_other_oids() {
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
         let report = stored(&source, "public.m_*", format, out.clone()).await;
-    println!("TIME {} {:?}", line!(), t0.elapsed());
+        println!("TIME {} {:?}", line!(), t0.elapsed());
         let mut refused = Vec::new();
         let names: Vec<String> = report.tables.iter().map(|t| t.table.to_sql()).collect();
         target.psql(&format!("truncate {}", names.join(", "))).await;
@@ -129,9 +129,9 @@ async fn every_type_is_loaded_into_a_database_with_other_oids() {
                 refused.push(format!("{}: {}", table.table, e.chain().join(": ")));
             }
         }
-    println!("TIME {} {:?}", line!(), t0.elapsed());
+        println!("TIME {} {:?}", line!(), t0.elapsed());
         assert!(refused.is_empty(), "{format:?}: {}", refused.join("\n"));
-    println!("TIME {} {:?}", line!(), t0.elapsed());
+        println!("TIME {} {:?}", line!(), t0.elapsed());
         assert_eq!(
             fingerprints(&target, "public.m_*").await,
             wanted,
@@ -194,7 +194,9 @@ async fn a_part_with_another_count_loads_nothing() {
     let mut report = stored(&source, "t", FileFormat::PgCopy(0), out.clone()).await;
     report.tables[0].parts[0].rows = 101;
     let mut sessions = Sessions::open(&source, &target).await;
-    let refused = sessions.load(&out, &report.tables[0], Transaction::Own).await;
+    let refused = sessions
+        .load(&out, &report.tables[0], Transaction::Own)
+        .await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Damaged);
     assert_eq!(target.psql("select count(*) from t").await, "0");
 }
@@ -208,7 +210,9 @@ async fn a_column_of_another_type_is_refused() {
     let out = place.path().join("out");
     let report = stored(&source, "t", FileFormat::PgCopy(0), out.clone()).await;
     let mut sessions = Sessions::open(&source, &target).await;
-    let refused = sessions.load(&out, &report.tables[0], Transaction::Own).await;
+    let refused = sessions
+        .load(&out, &report.tables[0], Transaction::Own)
+        .await;
     let error = refused.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(

@@ -1,8 +1,9 @@
-//! One part: the socket is read on a task, rows are decoded and written on a thread, and a few buffers
+//! One part: the socket is read on one thread, rows are decoded and written on another, and a few buffers
 //! go round between them. Their number bounds the memory and lets the server go on while we encode.
 
 use super::reader::{Stopped, read};
 use super::report::PartReport;
+use crate::cancel::cancelled;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -13,10 +14,14 @@ use crate::postgres::wire::{CopyBuffer, WireConnection};
 use crate::sink::{PartHeader, PartReceipt, PartWriter, RowForm, Rows};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// A buffer holds what a few reads of the socket bring.
 const BUFFER_BYTES: usize = 1 << 20;
+/// How long a consumer may take to notice that the reader is gone.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What a part needs besides its connection.
 pub(super) struct PartJob {
@@ -68,10 +73,8 @@ pub(super) async fn run(
     };
     let handle = tokio::runtime::Handle::current();
     let consuming = tokio::task::spawn_blocking(move || consumer.run(&handle, writer));
-    let read = read(copy, full_in, empty_out).await;
-    let consumed = consuming.await.map_err(|source| {
-        Error::new(ErrorKind::Internal, "the decoder stopped").with_source(source)
-    })?;
+    let read = read(ctx.cancel(), copy, full_in, empty_out).await;
+    let consumed = ended(ctx, consuming, read.is_ok()).await?;
     // Each side only sees that the other is gone; the cause is what the other one says.
     let ((connection, server_rows), consumed) = match (read, consumed) {
         (Ok(read), Ok(consumed)) => (read, consumed),
@@ -93,6 +96,29 @@ pub(super) async fn run(
         objects: consumed.receipt.objects,
     };
     Ok((connection, report))
+}
+
+/// Waits for the consumer; after a failure or once cancelled, only as long as it takes one that is not held up.
+async fn ended(
+    ctx: &OpContext,
+    consuming: JoinHandle<Result<Consumed, Stopped>>,
+    all_was_read: bool,
+) -> Result<Result<Consumed, Stopped>> {
+    let stopped =
+        |source| Error::new(ErrorKind::Internal, "the decoder stopped").with_source(source);
+    tokio::pin!(consuming);
+    if all_was_read {
+        tokio::select! {
+            consumed = &mut consuming => return consumed.map_err(stopped),
+            () = ctx.cancel().cancelled() => {}
+        }
+    }
+    match tokio::time::timeout(FAREWELL, consuming).await {
+        Ok(consumed) => consumed.map_err(stopped),
+        // What the reader says is the cause, or it is that the caller cancelled.
+        Err(_) if all_was_read => Err(cancelled()),
+        Err(_) => Ok(Err(Stopped::Alone)),
+    }
 }
 
 /// The other side: decodes and writes.

@@ -1,5 +1,6 @@
 //! The side of a part that reads the socket.
 
+use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::postgres::wire::{Canceller, CopyBuffer, CopyOut, CopyStatus, WireConnection};
 use std::sync::Arc;
@@ -30,14 +31,18 @@ impl From<Error> for Stopped {
 
 /// Fills buffers until the server has sent all; gives back the connection and the server's own count.
 pub(super) async fn read(
+    cancel: &Cancel,
     mut copy: CopyOut,
     full: Full,
     empty: Empty,
 ) -> Result<(WireConnection, u64), Stopped> {
+    // Whoever takes the rows may be held up for ever, such as by a pipe that nobody reads.
     let (copy, full) = if copy.detach()? {
-        on_a_thread(copy, full, empty).await?
+        let reading = async { Ok(on_a_thread(copy, full, empty).await) };
+        cancel.guard(reading).await??
     } else {
-        on_the_runtime(copy, full, empty).await?
+        let reading = async { Ok(on_the_runtime(copy, full, empty).await) };
+        cancel.guard(reading).await??
     };
     let finished = copy.finish().await?;
     // Only now may the consumer believe that it saw everything.
