@@ -5,6 +5,7 @@ use super::lacking;
 use super::plan::{PlannedTable, RestorePlan, SessionKind};
 use super::problems;
 use super::request::{Carry, Existing, Missing, Part, RestoreRequest, Trust};
+use super::schedule::Sizes;
 use super::select;
 use super::target::{self, Bracket, Target};
 use crate::backup::DOCUMENT_BYTES_MAX;
@@ -33,6 +34,7 @@ pub(super) struct Prepared {
     pub(super) sequences: Vec<SequenceEntry>,
     pub(super) statements: Vec<Statement>,
     pub(super) graph: Graph,
+    pub(super) sizes: Sizes,
     pub(super) facts: Option<Facts>,
     /// Schemas of the backup that the target has.
     pub(super) existing_schemas: Vec<String>,
@@ -98,6 +100,7 @@ pub(super) async fn prepare(
         .collect();
     plan.skipped = skipped;
     let prepared = Prepared {
+        sizes: sizes(&stored),
         reader,
         format: stored.contents.format,
         tables: stored.contents.tables,
@@ -110,6 +113,25 @@ pub(super) async fn prepare(
         brackets,
     };
     Ok((admin, target, prepared, plan))
+}
+
+/// How many bytes of rows each table has.
+fn sizes(stored: &Stored) -> Sizes {
+    let tables = stored.contents.tables.iter();
+    let bytes: HashMap<&QualifiedName, u64> = tables
+        .map(|table| {
+            let parts = table.parts.iter().map(|part| part.wire_bytes);
+            (&table.name, parts.sum())
+        })
+        .collect();
+    let objects = stored.model.objects.iter();
+    let tables = objects.filter(|object| object.address.catalog == CatalogId::CLASS);
+    tables
+        .filter_map(|object| {
+            let bytes = bytes.get(&select::name_of(object)?)?;
+            Some((object.address, *bytes))
+        })
+        .collect()
 }
 
 /// What is dropped first.
