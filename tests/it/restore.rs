@@ -158,6 +158,26 @@ async fn what_is_restored_is_the_same() {
 }
 
 #[tokio::test]
+async fn a_table_of_many_parts_is_one_transaction_unless_it_would_keep_the_others_waiting() {
+    let (source, target) = (database().await, database().await);
+    source.psql(SHOP).await;
+    let request = BackupRequest::new().with_part_bytes(16 << 10);
+    let stored = Stored::of(&source, &source.url(), request).await;
+    for (jobs, transactions) in [(1, "1"), (8, "many")] {
+        let request = RestoreRequest::default()
+            .with_existing(Existing::Drop)
+            .with_jobs(jobs);
+        let report = restore(&stored, &target.url(), request).await;
+        assert_same(&report.unwrap_or_else(|e| panic!("{}", e.chain().join(": "))));
+        let sql = "select case count(distinct xmin::text) when 1 then '1' else 'many' end from";
+        let orders = target.psql(&format!("{sql} shop.orders")).await;
+        assert_eq!(orders, transactions, "{jobs} jobs");
+        // Its rows go through a temporary table, one for each part.
+        assert_eq!(target.psql(&format!("{sql} shop.log_1")).await, "1");
+    }
+}
+
+#[tokio::test]
 async fn an_owner_without_rights_restores_over_its_own_session() {
     let (source, target) = (database().await, database().await);
     let owner = source.name().to_owned();

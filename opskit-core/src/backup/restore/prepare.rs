@@ -8,6 +8,7 @@ use super::plan::{PlannedTable, RestorePlan, SessionKind};
 use super::problems;
 use super::rehearsal::{self, Asleep};
 use super::request::{Acting, Carry, Existing, Part, RestoreRequest, Transactions, Trust};
+use super::schedule::Sizes;
 use super::select;
 use super::strangers;
 use super::target::{self, Bracket, Target};
@@ -38,6 +39,7 @@ pub(super) struct Prepared {
     pub(super) sequences: Vec<SequenceEntry>,
     pub(super) statements: Vec<Statement>,
     pub(super) graph: Graph,
+    pub(super) sizes: Sizes,
     pub(super) facts: Option<Facts>,
     /// Schemas of the backup that the target has.
     pub(super) existing_schemas: Vec<String>,
@@ -157,6 +159,7 @@ async fn objects(
     plan.skipped = skipped;
     let marks = marks(request, target, &mut plan);
     let prepared = Prepared {
+        sizes: sizes(&stored),
         reader,
         format: stored.contents.format,
         tables: stored.contents.tables,
@@ -247,6 +250,25 @@ fn marks(request: &RestoreRequest, target: &Target, plan: &mut RestorePlan) -> b
         ));
     }
     target.may_create
+}
+
+/// How many bytes of rows each table has.
+fn sizes(stored: &Stored) -> Sizes {
+    let tables = stored.contents.tables.iter();
+    let bytes: HashMap<&QualifiedName, u64> = tables
+        .map(|table| {
+            let parts = table.parts.iter().map(|part| part.wire_bytes);
+            (&table.name, parts.sum())
+        })
+        .collect();
+    let objects = stored.model.objects.iter();
+    let tables = objects.filter(|object| object.address.catalog == CatalogId::CLASS);
+    tables
+        .filter_map(|object| {
+            let bytes = bytes.get(&select::name_of(object)?)?;
+            Some((object.address, *bytes))
+        })
+        .collect()
 }
 
 /// What is dropped first.

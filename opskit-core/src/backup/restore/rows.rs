@@ -1,4 +1,4 @@
-//! Rows: the largest part first, several sessions, each part in a transaction of its own.
+//! Rows: the largest first, over several sessions, each table or part in a transaction of its own.
 
 use super::pages;
 use super::rehearsal;
@@ -14,6 +14,7 @@ use crate::postgres::load::{LoadTable, PartJob, PartRows, Transaction, load_part
 use crate::postgres::wire::WireConnection;
 use crate::repository::{BackupReader, DataFormat, Holds, PartEntry, TableEntry};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
@@ -26,9 +27,13 @@ pub(super) struct Rows {
     pub(super) format: DataFormat,
     pub(super) request: RestoreRequest,
     pub(super) tables: Vec<TableEntry>,
-    /// The transaction of tables that have one part.
+    /// The transaction of tables that are loaded whole.
     pub(super) transaction: Transaction,
 }
+
+/// How much of a session's share of all rows a table may have and still be loaded whole by one session, in
+/// halves.
+const WHOLE_HALVES: u64 = 3;
 
 /// One part on its way.
 #[derive(Debug)]
@@ -54,8 +59,8 @@ impl<'a> Load<'a> {
     }
 }
 
-/// A part in the queue: its table's place, and its own.
-type Place = (usize, usize);
+/// What is loaded in one transaction: a table's place, and the places of its parts.
+type Place = (usize, Range<usize>);
 
 impl Rows {
     /// Loads all tables of the user's, over sessions of their own.
@@ -79,10 +84,12 @@ impl Rows {
 
     /// Loads all tables of the user's over one session, in the transaction that it is in.
     pub(super) async fn load_over(&self, mut session: WireConnection) -> Result<WireConnection> {
-        for (table, part) in self.queue() {
+        for (table, parts) in self.queue() {
             let table = &self.tables[table];
-            let load = Load::new(table, &table.parts[part], Transaction::Callers);
-            session = self.part(&load, session).await?;
+            for part in &table.parts[parts] {
+                let load = Load::new(table, part, Transaction::Callers);
+                session = self.part(&load, session).await?;
+            }
         }
         Ok(session)
     }
@@ -151,12 +158,26 @@ impl Rows {
 
     fn queue(&self) -> VecDeque<Place> {
         let tables = self.tables.iter().enumerate();
-        let mut places: Vec<Place> = tables
-            .filter(|(_, table)| table.holds == Holds::Table)
-            .flat_map(|(at, table)| (0..table.parts.len()).map(move |part| (at, part)))
-            .collect();
-        places.sort_by_key(|(table, part)| {
-            std::cmp::Reverse(self.tables[*table].parts[*part].wire_bytes)
+        let tables = tables.filter(|(_, table)| table.holds == Holds::Table);
+        let bytes = |parts: &[PartEntry]| parts.iter().map(|part| part.wire_bytes).sum::<u64>();
+        let total: u64 = tables.clone().map(|(_, table)| bytes(&table.parts)).sum();
+        let share = total / self.request.jobs.max(1) as u64;
+        let mut places: Vec<Place> = Vec::new();
+        for (at, table) in tables {
+            let count = table.parts.len();
+            // Rows of a transaction that emptied the table are frozen, and no log is written where the
+            // server keeps the least. Only a table that would keep one session at work for long after
+            // the others are done is shared among them.
+            let is_whole = self.transaction == Transaction::Truncating
+                && bytes(&table.parts).saturating_mul(2) <= share.saturating_mul(WHOLE_HALVES);
+            if is_whole && count > 1 {
+                places.push((at, 0..count));
+            } else {
+                places.extend((0..count).map(|part| (at, part..part + 1)));
+            }
+        }
+        places.sort_by_key(|(table, parts)| {
+            std::cmp::Reverse(bytes(&self.tables[*table].parts[parts.clone()]))
         });
         places.into()
     }
@@ -173,10 +194,10 @@ impl Rows {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .pop_front();
-            let Some((table, part)) = next else { break };
+            let Some((table, parts)) = next else { break };
             let table = &self.tables[table];
             match self
-                .with_retries(opener, session.take(), table, &table.parts[part])
+                .with_retries(opener, session.take(), table, &table.parts[parts])
                 .await
             {
                 Ok(open) => session = Some(open),
@@ -201,19 +222,15 @@ impl Rows {
             && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Connection)
     }
 
-    /// Loads a part, again when its connection is lost before it could commit: its transaction is rolled
-    /// back then.
+    /// Loads parts in one transaction, again when its connection is lost before it could commit: it is
+    /// rolled back then.
     async fn with_retries(
         &self,
         opener: &Opener,
         mut session: Option<WireConnection>,
         table: &TableEntry,
-        part: &PartEntry,
+        parts: &[PartEntry],
     ) -> Result<WireConnection> {
-        let transaction = match table.parts.len() {
-            1 => self.transaction,
-            _ => Transaction::Own,
-        };
         let mut tries = 0;
         loop {
             let open = match session.take() {
@@ -221,11 +238,7 @@ impl Rows {
                 None => opener.open().await?,
             };
             let committing = Arc::new(AtomicBool::new(false));
-            let load = Load {
-                committing: Arc::clone(&committing),
-                ..Load::new(table, part, transaction)
-            };
-            let error = match self.part(&load, open).await {
+            let error = match self.parts(table, parts, open, &committing).await {
                 Ok(open) => return Ok(open),
                 Err(error) => error,
             };
@@ -236,7 +249,7 @@ impl Rows {
             }
             self.ctx.emit(Event::PartRetried {
                 table: table.name.clone(),
-                part: part.part,
+                part: parts.first().map_or(0, |part| part.part),
                 rows_discarded: 0,
                 wire_bytes_discarded: 0,
                 reason: error.to_string(),
@@ -244,14 +257,54 @@ impl Rows {
         }
     }
 
+    async fn parts(
+        &self,
+        table: &TableEntry,
+        parts: &[PartEntry],
+        session: WireConnection,
+        committing: &Arc<AtomicBool>,
+    ) -> Result<WireConnection> {
+        let [part] = parts else {
+            let work = self.whole(table, parts, session, committing);
+            return work.await.map_err(|error| cannot_load(table, error));
+        };
+        let transaction = match table.parts.len() {
+            1 => self.transaction,
+            _ => Transaction::Own,
+        };
+        let load = Load {
+            committing: Arc::clone(committing),
+            ..Load::new(table, part, transaction)
+        };
+        self.part(&load, session).await
+    }
+
+    /// Loads a table of several parts in one transaction, which empties it first.
+    async fn whole(
+        &self,
+        table: &TableEntry,
+        parts: &[PartEntry],
+        mut session: WireConnection,
+        committing: &AtomicBool,
+    ) -> Result<WireConnection> {
+        let target = LoadTable::find(&mut session, &table.name).await?;
+        session.execute("BEGIN").await?;
+        target.empty(&mut session).await?;
+        for part in parts {
+            let load = Load::new(table, part, Transaction::Emptied);
+            session = self.load_into(&load, &target, session).await?;
+        }
+        committing.store(true, Ordering::Relaxed);
+        session.execute("COMMIT").await?;
+        Ok(session)
+    }
+
     async fn part(&self, load: &Load<'_>, mut session: WireConnection) -> Result<WireConnection> {
-        let name = &load.table.name;
         let work = async {
-            let target = LoadTable::find(&mut session, name).await?;
+            let target = LoadTable::find(&mut session, &load.table.name).await?;
             self.load_into(load, &target, session).await
         };
-        work.await
-            .map_err(|error| error.while_doing(format!("cannot load table \"{name}\"")))
+        work.await.map_err(|error| cannot_load(load.table, error))
     }
 
     /// Loads a part into a table that was looked up.
@@ -324,4 +377,8 @@ async fn is_configuration(
         return Err(Error::new(ErrorKind::Damaged, what));
     }
     Ok(())
+}
+
+fn cannot_load(table: &TableEntry, error: Error) -> Error {
+    error.while_doing(format!("cannot load table \"{}\"", table.name))
 }

@@ -235,8 +235,9 @@ impl<'a> Work<'a> {
         let start = self.now();
         let post = self.section(Section::PostData);
         let graph = std::mem::take(&mut self.prepared.graph);
+        let work = (&graph, post.as_slice(), &self.prepared.sizes);
         let jobs = self.request.jobs;
-        schedule::run(&mut self.steps, admin, &opener, (&graph, &post), jobs).await?;
+        schedule::run(&mut self.steps, admin, &opener, work, jobs).await?;
         self.phase("indexes, constraints and the rest", start);
         let start = self.now();
         let sequences = self.sequences();

@@ -1,5 +1,5 @@
 //! After the rows: indexes, constraints and the rest over several sessions, each statement as soon as
-//! what it needs is there.
+//! what it needs is there, those of the largest tables first.
 
 use super::graph::Graph;
 use super::sessions::Opener;
@@ -8,21 +8,25 @@ use crate::catalog::ddl::{Action, Statement};
 use crate::catalog::{Address, CatalogId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::postgres::wire::WireConnection;
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use tokio::task::JoinSet;
 
 /// How often a statement is tried when locks of another one stand in its way.
 const TRIES: usize = 5;
 
+/// The sizes of tables, as far as they are known.
+pub(super) type Sizes = HashMap<Address, u64>;
+
 /// Runs statements over up to `jobs` sessions, and those that are the superuser's over `admin`.
 pub(super) async fn run(
     steps: &mut Steps,
     admin: &mut WireConnection,
     opener: &Opener,
-    (graph, statements): (&Graph, &[Statement]),
+    (graph, statements, sizes): (&Graph, &[Statement], &Sizes),
     jobs: usize,
 ) -> Result<()> {
-    let mut queue = Queue::new(graph, statements);
+    let mut queue = Queue::new(graph, statements, sizes);
     let mut idle = Vec::new();
     let mut running = JoinSet::new();
     loop {
@@ -86,7 +90,10 @@ struct Queue<'a> {
     /// How many statements each waits for, and which wait for each.
     waits: Vec<usize>,
     waiting: Vec<Vec<usize>>,
-    ready: BTreeSet<usize>,
+    /// The heaviest first.
+    ready: BTreeSet<(Reverse<u64>, usize)>,
+    /// The sizes of the tables of each.
+    weights: Vec<u64>,
     tables: Vec<HashSet<Address>>,
     locked: HashMap<Address, Lock>,
 }
@@ -98,7 +105,7 @@ enum Lock {
 }
 
 impl<'a> Queue<'a> {
-    fn new(graph: &Graph, statements: &'a [Statement]) -> Self {
+    fn new(graph: &Graph, statements: &'a [Statement], sizes: &Sizes) -> Self {
         let mut queue = Self {
             statements,
             ranks: Vec::new(),
@@ -106,6 +113,7 @@ impl<'a> Queue<'a> {
             waits: vec![0; statements.len()],
             waiting: vec![Vec::new(); statements.len()],
             ready: BTreeSet::new(),
+            weights: Vec::new(),
             tables: Vec::new(),
             locked: HashMap::new(),
         };
@@ -135,22 +143,23 @@ impl<'a> Queue<'a> {
                 .iter()
                 .chain([&statement.about]);
             let is_table = |address: &&Address| address.catalog == CatalogId::CLASS;
-            queue
-                .tables
-                .push(direct.filter(is_table).copied().collect());
+            let tables: HashSet<Address> = direct.filter(is_table).copied().collect();
+            let size = tables.iter().filter_map(|table| sizes.get(table)).sum();
+            queue.weights.push(size);
+            queue.tables.push(tables);
         }
-        queue.ready = (0..statements.len())
-            .filter(|at| queue.waits[*at] == 0)
-            .collect();
+        let ready = (0..statements.len()).filter(|at| queue.waits[*at] == 0);
+        queue.ready = ready.map(|at| (Reverse(queue.weights[at]), at)).collect();
         queue
     }
 
     /// A statement that can run now. It holds its tables until it is finished.
     fn next(&mut self) -> Option<usize> {
         let turn = self.open.iter().position(|open| *open > 0)? as u8;
-        let fits = |at: &&usize| self.ranks[**at] <= turn && self.is_free(**at);
-        let at = *self.ready.iter().find(fits)?;
-        self.ready.remove(&at);
+        let fits = |(_, at): &&(_, usize)| self.ranks[*at] <= turn && self.is_free(*at);
+        let found = *self.ready.iter().find(fits)?;
+        self.ready.remove(&found);
+        let (_, at) = found;
         let shared = is_index(&self.statements[at]);
         for table in &self.tables[at] {
             let lock = match self.locked.get(table) {
@@ -186,7 +195,7 @@ impl<'a> Queue<'a> {
         for next in std::mem::take(&mut self.waiting[at]) {
             self.waits[next] -= 1;
             if self.waits[next] == 0 {
-                self.ready.insert(next);
+                self.ready.insert((Reverse(self.weights[next]), next));
             }
         }
     }
@@ -261,7 +270,7 @@ mod tests {
             on: statements[3].about,
         });
         let graph = Graph::new(&needs, &[]);
-        let mut queue = Queue::new(&graph, &statements);
+        let mut queue = Queue::new(&graph, &statements, &Sizes::new());
         // Two indexes at once; the constraint waits for the table.
         assert_eq!(
             (queue.next(), queue.next(), queue.next()),
@@ -277,5 +286,19 @@ mod tests {
         assert_eq!(queue.next(), Some(0));
         queue.finish(0);
         assert_eq!(queue.next(), None);
+    }
+
+    #[test]
+    fn statements_of_large_tables_come_first() {
+        let tables = [1, 2].map(|oid| Address::new(CatalogId::CLASS, oid));
+        let statements = [3, 4].map(|oid| statement(CatalogId::CLASS, oid, "CREATE INDEX i"));
+        let needs = [0, 1].map(|at| Need {
+            object: statements[at].about,
+            on: tables[at],
+        });
+        let graph = Graph::new(&needs, &[]);
+        let sizes = Sizes::from([(tables[0], 10), (tables[1], 20)]);
+        let mut queue = Queue::new(&graph, &statements, &sizes);
+        assert_eq!((queue.next(), queue.next()), (Some(1), Some(0)));
     }
 }

@@ -25,7 +25,7 @@ pub(super) trait ColumnEncoder {
 /// Appends a length for what `write` appends after it.
 pub(super) fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Written) -> Written {
     let at = out.len();
-    out.extend([0; 4]);
+    out.extend_from_slice(&[0; 4]);
     write(out)?;
     let len = i32::try_from(out.len() - at - 4).map_err(|_| Malformed)?;
     out[at..at + 4].copy_from_slice(&len.to_be_bytes());
@@ -33,7 +33,7 @@ pub(super) fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Writt
 }
 
 pub(super) fn null(out: &mut Vec<u8>) {
-    out.extend((-1_i32).to_be_bytes());
+    out.extend_from_slice(&(-1_i32).to_be_bytes());
 }
 
 /// The encoder for an array of values of type `node`; `None` when the array is of another type.
@@ -91,8 +91,8 @@ fn time_tz(array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
         .clone();
     let zone = array.column(1).as_primitive_opt::<Int32Type>()?.clone();
     Some(fields(array, move |row, out| {
-        out.extend(time.value(row).to_be_bytes());
-        out.extend(zone.value(row).to_be_bytes());
+        out.extend_from_slice(&time.value(row).to_be_bytes());
+        out.extend_from_slice(&zone.value(row).to_be_bytes());
     }))
 }
 
@@ -102,9 +102,9 @@ fn interval(array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
     let days = array.column(1).as_primitive_opt::<Int32Type>()?.clone();
     let micros = array.column(2).as_primitive_opt::<Int64Type>()?.clone();
     Some(fields(array, move |row, out| {
-        out.extend(micros.value(row).to_be_bytes());
-        out.extend(days.value(row).to_be_bytes());
-        out.extend(months.value(row).to_be_bytes());
+        out.extend_from_slice(&micros.value(row).to_be_bytes());
+        out.extend_from_slice(&days.value(row).to_be_bytes());
+        out.extend_from_slice(&months.value(row).to_be_bytes());
     }))
 }
 
@@ -112,12 +112,12 @@ fn interval(array: &ArrayRef) -> Option<Box<dyn ColumnEncoder>> {
 fn text_writer(leaf: Leaf) -> Option<fn(&str, &mut Vec<u8>) -> Written> {
     Some(match leaf {
         Leaf::Text | Leaf::Json => |text, out| {
-            out.extend(text.as_bytes());
+            out.extend_from_slice(text.as_bytes());
             Ok(())
         },
         Leaf::Jsonb | Leaf::VersionedText => |text, out| {
             out.push(1);
-            out.extend(text.as_bytes());
+            out.extend_from_slice(text.as_bytes());
             Ok(())
         },
         Leaf::Char => |text, out| match text.as_bytes() {
@@ -157,8 +157,8 @@ impl<T: ArrowPrimitiveType, const N: usize> ColumnEncoder for PrimitiveEncoder<T
         if self.array.is_null(row) {
             null(out);
         } else {
-            out.extend((N as i32).to_be_bytes());
-            out.extend((self.bytes)(self.array.value(row)));
+            out.extend_from_slice(&(N as i32).to_be_bytes());
+            out.extend_from_slice(&(self.bytes)(self.array.value(row)));
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ impl ColumnEncoder for BoolEncoder {
         if self.0.is_null(row) {
             null(out);
         } else {
-            out.extend([0, 0, 0, 1, u8::from(self.0.value(row))]);
+            out.extend_from_slice(&[0, 0, 0, 1, u8::from(self.0.value(row))]);
         }
         Ok(())
     }
@@ -246,12 +246,9 @@ pub(super) fn write_bytes(bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
         null(out);
         return Ok(());
     };
-    out.extend(
-        i32::try_from(bytes.len())
-            .map_err(|_| Malformed)?
-            .to_be_bytes(),
-    );
-    out.extend(bytes);
+    let len = i32::try_from(bytes.len()).map_err(|_| Malformed)?;
+    out.extend_from_slice(&len.to_be_bytes());
+    out.extend_from_slice(bytes);
     Ok(())
 }
 

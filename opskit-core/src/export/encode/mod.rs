@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pgtype::RowType;
 use arrow::array::Array as _;
 use column::{ColumnEncoder, encoder};
+use std::iter::Peekable;
 
 /// Encodes batches as the stream of `COPY … FROM STDIN (FORMAT binary)`: the inverse of
 /// [`Decoder`](super::Decoder), bit for bit.
@@ -58,25 +59,14 @@ impl RowEncoder {
         let mut aside = aside.into_iter().peekable();
         let count = (columns.len() as i16).to_be_bytes();
         for row in 0..exact.batch.num_rows() {
-            out.extend(count);
+            out.extend_from_slice(&count);
+            let place = self.rows + row as u64;
+            if aside.peek().is_some_and(|value| value.row == place) {
+                self.row_with_exact(&columns, exact, row, &mut aside, out)?;
+                continue;
+            }
             for (at, column) in columns.iter().enumerate() {
-                let place = (self.rows + row as u64, at as u16);
-                if let Some(value) = aside.next_if(|value| (value.row, value.column) == place) {
-                    if exact.batch.column(at).is_valid(row) {
-                        return Err(damaged(
-                            "the side file has a value for a place that holds one already",
-                        ));
-                    }
-                    out.extend((value.bytes.len() as i32).to_be_bytes());
-                    out.extend(&value.bytes);
-                    continue;
-                }
-                column.write(row, out).map_err(|_| {
-                    let name = &self.row_type.columns[at].name;
-                    damaged(&format!(
-                        "a value of column \"{name}\" does not have the form of its type"
-                    ))
-                })?;
+                column.write(row, out).map_err(|_| self.malformed(at))?;
             }
         }
         self.rows += exact.batch.num_rows() as u64;
@@ -86,6 +76,40 @@ impl RowEncoder {
                 "the side file has a value for a place that does not exist",
             )),
         }
+    }
+
+    /// Appends the fields of a row some of whose values stand aside.
+    fn row_with_exact<'a>(
+        &self,
+        columns: &[Box<dyn ColumnEncoder>],
+        exact: &ExactBatch,
+        row: usize,
+        aside: &mut Peekable<impl Iterator<Item = &'a ExactValue>>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        for (at, column) in columns.iter().enumerate() {
+            let place = (self.rows + row as u64, at as u16);
+            let value = aside.next_if(|value| (value.row, value.column) == place);
+            let Some(value) = value else {
+                column.write(row, out).map_err(|_| self.malformed(at))?;
+                continue;
+            };
+            if exact.batch.column(at).is_valid(row) {
+                return Err(damaged(
+                    "the side file has a value for a place that holds one already",
+                ));
+            }
+            out.extend_from_slice(&(value.bytes.len() as i32).to_be_bytes());
+            out.extend_from_slice(&value.bytes);
+        }
+        Ok(())
+    }
+
+    fn malformed(&self, column: usize) -> Error {
+        let name = &self.row_type.columns[column].name;
+        damaged(&format!(
+            "a value of column \"{name}\" does not have the form of its type"
+        ))
     }
 
     fn columns(&self, exact: &ExactBatch) -> Result<Vec<Box<dyn ColumnEncoder>>> {

@@ -180,12 +180,67 @@ fn magnitude(numeric: &Numeric<'_>, len: usize, exponent: i32) -> Option<u128> {
 }
 
 /// Appends the binary form of `value / 10^scale`.
+#[inline]
 pub(crate) fn write_decimal(value: i128, scale: i8, dscale: u16, out: &mut Vec<u8>) {
+    let sign = if value < 0 { NEGATIVE } else { 0 };
+    let scale = u32::from(scale.unsigned_abs());
+    match u64::try_from(value.unsigned_abs()) {
+        Ok(magnitude) => write_small(magnitude, sign, scale, dscale, out),
+        Err(_) => write_large(value.unsigned_abs(), sign, scale, dscale, out),
+    }
+}
+
+/// The header, and up to six groups: as many as 64 bits and a last group that is filled up can have.
+const SMALL_BYTES: usize = 8 + 2 * 6;
+
+/// Most values: without the division of 128 bits, and in one piece.
+#[inline]
+fn write_small(magnitude: u64, sign: u16, scale: u32, dscale: u16, out: &mut Vec<u8>) {
+    let mut bytes = [0; SMALL_BYTES];
+    // Where the first group stands, and where the last one that is not zero ends.
+    let (mut first, mut end) = (SMALL_BYTES, 0);
+    let mut push = |group: u64| {
+        first -= 2;
+        if group != 0 && end == 0 {
+            end = first + 2;
+        }
+        bytes[first..first + 2].copy_from_slice(&(group as u16).to_be_bytes());
+    };
+    // Fill the last group up to four decimals; the first step takes only what stands in it.
+    let mut rest = match scale % 4 {
+        0 => magnitude,
+        1 => {
+            push(magnitude % 10 * 1000);
+            magnitude / 10
+        }
+        2 => {
+            push(magnitude % 100 * 100);
+            magnitude / 100
+        }
+        _ => {
+            push(magnitude % 1000 * 10);
+            magnitude / 1000
+        }
+    };
+    while rest != 0 {
+        push(rest % u64::from(BASE));
+        rest /= u64::from(BASE);
+    }
+    if magnitude == 0 {
+        return write_digits([].into_iter(), 0, 0, 0, dscale, out);
+    }
+    let groups = (SMALL_BYTES - first) / 2;
+    let weight = groups as i32 - 1 - scale.div_ceil(4) as i32;
+    let head = [((end - first) / 2) as u16, weight as u16, sign, dscale];
+    for (at, word) in head.into_iter().enumerate() {
+        bytes[first - 8 + 2 * at..first - 6 + 2 * at].copy_from_slice(&word.to_be_bytes());
+    }
+    out.extend_from_slice(&bytes[first - 8..end]);
+}
+
+fn write_large(mut rest: u128, sign: u16, scale: u32, dscale: u16, out: &mut Vec<u8>) {
     let mut digits = [0_u16; 12];
     let mut len = 0;
-    let scale = u32::from(scale.unsigned_abs());
-    let mut rest = value.unsigned_abs();
-    // Fill the last group up to four decimals; the first step takes only what stands in it.
     let partial = scale % 4;
     if partial != 0 {
         let power = POW10[partial as usize];
@@ -199,15 +254,8 @@ pub(crate) fn write_decimal(value: i128, scale: i8, dscale: u16, out: &mut Vec<u
         len += 1;
     }
     let weight = len as i32 - 1 - scale.div_ceil(4) as i32;
-    let sign = if value < 0 { NEGATIVE } else { 0 };
-    write_digits(
-        digits[..len].iter().rev().copied(),
-        len,
-        weight,
-        sign,
-        dscale,
-        out,
-    );
+    let digits = digits[..len].iter().rev().copied();
+    write_digits(digits, len, weight, sign, dscale, out);
 }
 
 /// Appends header and digits without the zeros at both ends.
@@ -477,6 +525,19 @@ mod tests {
             prop_assert_eq!(to_decimal(&out, 38, scale, dscale), Ok(Some(value)));
             let digits = text(&out).unwrap().replace('.', "");
             prop_assert_eq!(digits.parse::<i128>().unwrap(), value);
+        }
+
+        #[test]
+        fn small_decimals_are_written_like_large_ones(
+            magnitude in prop_oneof![any::<u64>(), 0_u64..100_000_000],
+            negative in any::<bool>(),
+            scale in 0_u32..=38,
+        ) {
+            let sign = if negative { NEGATIVE } else { 0 };
+            let (mut small, mut large) = (Vec::new(), Vec::new());
+            write_small(magnitude, sign, scale, 2, &mut small);
+            write_large(magnitude.into(), sign, scale, 2, &mut large);
+            prop_assert_eq!(small, large);
         }
 
         #[test]

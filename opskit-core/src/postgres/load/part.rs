@@ -44,6 +44,14 @@ pub enum Transaction {
     Truncating,
     /// The caller's, which is open.
     Callers,
+    /// The caller's, which emptied the table ([`LoadTable::empty`]): rows can be written frozen.
+    Emptied,
+}
+
+impl Transaction {
+    fn is_callers(self) -> bool {
+        matches!(self, Self::Callers | Self::Emptied)
+    }
 }
 
 /// What is loaded, and what must come out.
@@ -78,12 +86,11 @@ pub async fn load_part(
     rows: PartRows,
 ) -> Result<WireConnection> {
     let statements = table.statements(&job.map, job.transaction);
-    if job.transaction != Transaction::Callers {
+    if !job.transaction.is_callers() {
         connection.execute("BEGIN").await?;
     }
     if job.transaction == Transaction::Truncating {
-        let sql = format!("TRUNCATE TABLE ONLY {}", table.name().to_sql());
-        connection.query_one(&sql).await?;
+        table.empty(&mut connection).await?;
     }
     if let Some(before) = &statements.before {
         connection.query_one(before).await?;
@@ -98,7 +105,7 @@ pub async fn load_part(
             .next()
             .and_then(|rows| rows.parse().ok())
             .unwrap_or_default();
-        if job.transaction == Transaction::Callers {
+        if job.transaction.is_callers() {
             connection
                 .execute("DROP TABLE pg_temp.opskit_stage")
                 .await?;
@@ -115,7 +122,7 @@ pub async fn load_part(
             ),
         ));
     }
-    if job.transaction != Transaction::Callers {
+    if !job.transaction.is_callers() {
         job.committing.store(true, Ordering::Relaxed);
         connection.execute("COMMIT").await?;
     }

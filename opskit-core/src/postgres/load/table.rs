@@ -83,6 +83,15 @@ impl LoadTable {
         &self.row_type
     }
 
+    /// Removes all its rows. Where the transaction is open still, rows can be written frozen then.
+    ///
+    /// # Errors
+    /// Of kind `PermissionDenied`, `Busy` when somebody else has the table, `Connection`.
+    pub async fn empty(&self, connection: &mut WireConnection) -> Result<()> {
+        let sql = format!("TRUNCATE TABLE ONLY {}", self.name.to_sql());
+        connection.query_one(&sql).await.map(drop)
+    }
+
     /// The statements that load rows whose columns are `map`'s.
     pub(super) fn statements(&self, map: &ColumnMap, transaction: Transaction) -> LoadStatements {
         if map.has_text() {
@@ -93,8 +102,8 @@ impl LoadTable {
             };
         }
         let freeze = match transaction {
-            Transaction::Truncating => ", FREEZE",
-            _ => "",
+            Transaction::Truncating | Transaction::Emptied => ", FREEZE",
+            Transaction::Own | Transaction::Callers => "",
         };
         LoadStatements {
             before: None,

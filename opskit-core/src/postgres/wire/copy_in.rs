@@ -14,8 +14,9 @@ use postgres_protocol::message::frontend::{self, CopyData};
 /// How much is gathered before it is sent.
 const SEND_BYTES: usize = 128 << 10;
 
-/// The longest message that data is put into. The server sees rows, not messages.
-const MAX_MESSAGE_BYTES: usize = 1 << 20;
+/// The longest message that data is put into. The server gathers a message before it looks at rows: one of
+/// this size is still in its cache then.
+const MAX_MESSAGE_BYTES: usize = 64 << 10;
 
 /// A running `COPY … FROM STDIN`. Owns the connection, so that nothing else can use it meanwhile.
 ///
