@@ -92,7 +92,10 @@ async fn a_killed_restore_can_be_run_again() {
         let output = command(target).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(output.status.success(), "{said}");
-        let compared = ["the same by rows and fingerprints of", "facts about objects"];
+        let compared = [
+            "the same by rows and fingerprints of",
+            "facts about objects",
+        ];
         assert!(compared.iter().all(|words| said.contains(words)), "{said}");
     };
     let (wanted, first) = (pg_dump(&db), database().await);

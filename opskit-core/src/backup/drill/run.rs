@@ -112,7 +112,10 @@ async fn attempt(
     let begun = ctx.clock().elapsed();
     let mut restoring = RestoreRequest::default()
         .with_on_error(OnError::KeepGoing)
-        .with_jobs(request.jobs.max(1));
+        .with_jobs(match request.jobs {
+            0 => 2,
+            jobs => jobs,
+        });
     restoring.missing = Missing::Skip;
     let restore = Restore::open(ctx, backup, &url, restoring).await?;
     let restore = Box::pin(restore.run(ctx)).await?;
