@@ -155,7 +155,10 @@ async fn place(ctx: &OpContext, parts: &Stored, request: &DrillRequest) -> Resul
 fn restoring(request: &DrillRequest, is_scratch: bool) -> RestoreRequest {
     let mut restoring = RestoreRequest::default()
         .with_on_error(OnError::KeepGoing)
-        .with_jobs(request.jobs.max(1));
+        .with_jobs(match request.jobs {
+            0 => 2,
+            jobs => jobs,
+        });
     restoring.missing = Missing::Skip;
     restoring.acting = Acting::Disabled;
     restoring.trust = request.trust;

@@ -18,7 +18,7 @@ pub use read::ParquetPart;
 pub use side::SideWriter;
 pub use write::{ParquetOptions, ParquetWriter};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use ::parquet::file::metadata::KeyValue;
 
 const VERSION_KEY: &str = "opskit.parquet";
@@ -29,6 +29,21 @@ pub(crate) const PAIR_KEY: &str = "opskit.pair";
 const EXACT_KEY: &str = "opskit.exact";
 const EXACT_SIDECAR: &str = "sidecar";
 const EXACT_NONE: &str = "none";
+
+/// Runs a step of the library below that reads a file. On some bytes that are no such file it panics; for
+/// the caller that is damage like any other.
+fn guarded<T, E>(read: impl FnOnce() -> std::result::Result<T, E>) -> Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) {
+        Ok(done) => done.map_err(read_error),
+        Err(_) => Err(Error::new(
+            ErrorKind::Damaged,
+            "the reader of Parquet gave up on the file",
+        )),
+    }
+}
 
 fn value<'a>(pairs: &'a [KeyValue], key: &str) -> Option<&'a str> {
     pairs.iter().find(|pair| pair.key == key)?.value.as_deref()

@@ -2,7 +2,7 @@
 
 use super::side::SideReader;
 use super::size::batch_rows;
-use super::{PAIR_KEY, ROW_TYPE_KEY, VERSION, VERSION_KEY, read_error, value};
+use super::{PAIR_KEY, ROW_TYPE_KEY, VERSION, VERSION_KEY, guarded, read_error, value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExactBatch;
 use crate::pgtype::RowType;
@@ -53,20 +53,17 @@ impl ParquetPart {
         main: R,
         side: Option<S>,
     ) -> Result<Self> {
-        let metadata =
-            ArrowReaderMetadata::load(&main, ArrowReaderOptions::new()).map_err(read_error)?;
+        let metadata = guarded(|| ArrowReaderMetadata::load(&main, ArrowReaderOptions::new()))?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata();
         let pairs = pairs.map_or(&[][..], |pairs| pairs);
         let row_type = row_type(pairs)?;
         let side = side.map(SideReader::new).transpose()?;
         check_pair(value(pairs, PAIR_KEY), side.as_ref())?;
         let options = ArrowReaderOptions::new().with_schema(row_type.arrow_schema());
-        let metadata = ArrowReaderMetadata::load(&main, options).map_err(read_error)?;
+        let metadata = guarded(|| ArrowReaderMetadata::load(&main, options))?;
         let batch_rows = batch_rows(metadata.metadata().row_groups());
-        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(main, metadata)
-            .with_batch_size(batch_rows)
-            .build()
-            .map_err(read_error)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(main, metadata);
+        let batches = guarded(|| builder.with_batch_size(batch_rows).build())?;
         Ok(Self {
             row_type,
             batches,
@@ -83,7 +80,8 @@ impl ParquetPart {
     }
 
     fn read(&mut self) -> Result<Option<ExactBatch>> {
-        let Some(batch) = self.batches.next() else {
+        let next = guarded(|| self.batches.next().transpose())?;
+        let Some(batch) = next else {
             return match &self.side {
                 Some(side) if !side.is_empty() => Err(Error::new(
                     ErrorKind::Damaged,
@@ -92,7 +90,6 @@ impl ParquetPart {
                 _ => Ok(None),
             };
         };
-        let batch = batch.map_err(read_error)?;
         self.rows += batch.num_rows() as u64;
         let exact = match &mut self.side {
             Some(side) => side.until(self.rows)?,
