@@ -21,7 +21,7 @@ pub(crate) struct RestoreArgs {
     /// The database to restore into: a URL, or a target of opskit.toml
     #[arg(long, value_name = "URL")]
     pub(crate) to: String,
-    /// Restore these tables only, as psql patterns, with what they need
+    /// Restore these tables only, as psql patterns, with what they need and the target lacks
     #[arg(long, value_name = "PATTERN")]
     pub(crate) only: Vec<String>,
     /// Restore objects and no rows

@@ -1,6 +1,7 @@
 //! The temporary login: a role without rights that runs what may run code of the backup.
 
 use super::code;
+use super::only::Standing;
 use super::target::{Target, field, grant_schema, rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{QualifiedName, hex, quote_ident, quote_literal};
@@ -86,6 +87,28 @@ impl Login {
                 error.while_doing(format!(
                     "cannot open schema \"{schema}\" to the login that restores"
                 ))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Lets what it makes use what stands.
+    pub(super) async fn refer(
+        &self,
+        admin: &mut WireConnection,
+        standing: &Standing,
+    ) -> Result<()> {
+        let role = quote_ident(&self.role);
+        let schemas = standing.schemas.iter();
+        let schemas =
+            schemas.map(|name| format!("GRANT USAGE ON SCHEMA {} TO {role}", quote_ident(name)));
+        let tables = standing.tables.iter();
+        let tables =
+            tables.map(|name| format!("GRANT REFERENCES ON TABLE {} TO {role}", name.to_sql()));
+        for sql in schemas.chain(tables) {
+            let done = admin.query_one(&sql).await;
+            done.map_err(|error| {
+                error.while_doing("cannot let the login that restores refer to what stands")
             })?;
         }
         Ok(())

@@ -20,6 +20,7 @@ mod guard;
 mod lacking;
 mod login;
 mod mark;
+mod only;
 mod pages;
 mod plan;
 mod prepare;

@@ -4,6 +4,7 @@ use super::around::{self, Around};
 use super::earlier::{self, Earlier};
 use super::graph::Graph;
 use super::mark;
+use super::only::{self, Standing};
 use super::plan::{PlannedTable, RestorePlan, SessionKind};
 use super::problems;
 use super::rehearsal::{self, Asleep};
@@ -41,6 +42,8 @@ pub(super) struct Prepared {
     pub(super) graph: Graph,
     pub(super) sizes: Sizes,
     pub(super) facts: Option<Facts>,
+    /// What the target has of what some tables need.
+    pub(super) standing: Standing,
     /// Schemas of the backup that the target has.
     pub(super) existing_schemas: Vec<String>,
     /// Those of them that hold nothing else: their owner and privileges may become the backup's.
@@ -125,7 +128,9 @@ async fn objects(
         Acting::AsStored => around.skipped.clone(),
         Acting::Disabled => Vec::new(),
     };
-    skipped.extend(cut(admin, &mut stored, &graph, request).await?);
+    let parts = (&mut stored.model, &mut stored.contents);
+    let standing = only::cut(admin, parts, &graph, target, request).await?;
+    skipped.extend(standing.named.iter().cloned());
     let unproven = lessen(&mut stored, &graph, target, (request, kind), &mut skipped);
     let script = Script::of(&stored.model, &DdlOptions::new(target.version))?;
     let refused = script.refused.iter();
@@ -168,6 +173,7 @@ async fn objects(
         graph,
         facts: stored.facts,
         existing_schemas,
+        standing,
         open_schemas: open,
         drops: earlier.drops.into_iter().chain(drops).collect(),
         truncates: earlier.truncates,
@@ -349,58 +355,6 @@ fn check_tables(contents: &Contents) -> Result<()> {
             format!("the sealed manifest is forged: \"{name}\" is the server's own"),
         )),
     }
-}
-
-/// Leaves only the tables that were asked for, with what they need. Tells what stays behind of what
-/// belongs to them.
-async fn cut(
-    admin: &mut WireConnection,
-    stored: &mut Stored,
-    graph: &Graph,
-    request: &RestoreRequest,
-) -> Result<Vec<String>> {
-    if request.only.is_empty() {
-        return Ok(Vec::new());
-    }
-    let tables = stored
-        .model
-        .objects
-        .iter()
-        .filter(|object| object.address.catalog == CatalogId::CLASS);
-    let names: Vec<(String, String)> = tables
-        .filter_map(select::name_of)
-        .map(|name| (name.schema, name.name))
-        .collect();
-    let mut chosen = Vec::new();
-    for pattern in &request.only {
-        let found = target::matching(admin, &names, &pattern.condition_on_names()).await?;
-        if found.is_empty() {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("no table of the backup matches \"{pattern}\""),
-            ));
-        }
-        chosen.extend(
-            found
-                .into_iter()
-                .map(|(schema, name)| QualifiedName::new(schema, name)),
-        );
-    }
-    let contents = &mut stored.contents;
-    let with_rows: HashSet<QualifiedName> = contents
-        .tables
-        .iter()
-        .map(|table| table.name.clone())
-        .collect();
-    let (model, left) = select::only(&stored.model, graph, &chosen, &with_rows);
-    let kept: HashSet<QualifiedName> = model.objects.iter().filter_map(select::name_of).collect();
-    let of_user = |table: &TableEntry| table.holds == Holds::Table && kept.contains(&table.name);
-    contents.tables.retain(of_user);
-    contents
-        .sequences
-        .retain(|sequence| kept.contains(&sequence.name));
-    stored.model = model;
-    Ok(left)
 }
 
 /// The schemas of the model that the target has, `public` among them.

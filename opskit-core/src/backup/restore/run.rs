@@ -220,6 +220,7 @@ impl<'a> Work<'a> {
         self.begin(admin).await?;
         if let Some(login) = &sessions.login {
             login.enter(admin, &self.prepared.existing_schemas).await?;
+            login.refer(admin, &self.prepared.standing).await?;
         }
         let pre = self.section(Section::PreData);
         self.steps.run(admin, &mut worker, &pre).await?;

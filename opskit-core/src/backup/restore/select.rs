@@ -16,13 +16,24 @@ const PIECES: [CatalogId; 6] = [
     CatalogId::STATISTICS,
 ];
 
-/// A model cut down to some tables, and what was left out of what belongs to them.
+/// A part of a model.
+#[derive(Debug)]
+pub(super) struct Selection {
+    /// The tables that were asked for, and their partitions.
+    pub(super) roots: HashSet<Address>,
+    /// They, what they need, and what belongs to them.
+    pub(super) kept: HashSet<Address>,
+    /// What was left out of what belongs to them, in words.
+    pub(super) left: Vec<String>,
+}
+
+/// Some tables of a model, with what they need.
 pub(super) fn only(
     model: &Model,
     graph: &Graph,
     tables: &[QualifiedName],
     data: &HashSet<QualifiedName>,
-) -> (Model, Vec<String>) {
+) -> Selection {
     let tables_of = |names: &dyn Fn(&QualifiedName) -> bool| -> HashSet<Address> {
         let classes = model.objects.iter().filter(|object| {
             object.address.catalog == CatalogId::CLASS
@@ -42,7 +53,7 @@ pub(super) fn only(
     let mut kept = graph.closure(roots.iter().copied());
     let left = add_pieces(model, graph, (&roots, &with_rows), &mut kept);
     add_schemas(model, &mut kept);
-    (cut(model, &kept), left)
+    Selection { roots, kept, left }
 }
 
 /// Adds what belongs to the tables, and names what does not come along.
@@ -56,8 +67,7 @@ fn add_pieces(
     for object in &model.objects {
         let address = object.address;
         let belongs = graph.needs(address).iter().any(|on| roots.contains(on));
-        let is_piece = PIECES.contains(&address.catalog) || is_index(object);
-        if !belongs || !is_piece || kept.contains(&address) {
+        if !belongs || !is_piece(object) || kept.contains(&address) {
             continue;
         }
         let needs = graph.closure([address]);
@@ -91,7 +101,7 @@ fn add_schemas(model: &Model, kept: &mut HashSet<Address>) {
 }
 
 /// The model of the objects that are kept.
-fn cut(model: &Model, kept: &HashSet<Address>) -> Model {
+pub(super) fn cut(model: &Model, kept: &HashSet<Address>) -> Model {
     let of: HashMap<Address, Address> = model
         .parts
         .iter()
@@ -132,8 +142,10 @@ fn said(access: &Access, kept: &HashSet<Address>) -> Access {
     }
 }
 
-fn is_index(object: &Object) -> bool {
-    object.address.catalog == CatalogId::CLASS && object.definition.sql_class() == "INDEX"
+/// Whether an object belongs to the table that it needs.
+pub(super) fn is_piece(object: &Object) -> bool {
+    PIECES.contains(&object.address.catalog)
+        || object.address.catalog == CatalogId::CLASS && object.definition.sql_class() == "INDEX"
 }
 
 pub(super) fn name_of(object: &Object) -> Option<QualifiedName> {
