@@ -86,8 +86,8 @@ fn plain_join(cx: &ReadContext<'_>) -> String {
          from pg_catalog.pg_index p join pg_catalog.pg_class pc on pc.oid = p.indexrelid \
          cross join lateral rows from (pg_catalog.unnest(p.indkey::pg_catalog.int2[]), \
          pg_catalog.unnest(p.indoption::pg_catalog.int2[]), pg_catalog.unnest(p.indclass::pg_catalog.oid[]), \
-         pg_catalog.unnest(p.indcollation::pg_catalog.oid[])) with ordinality u(attnum, option, class, collation, place) \
-         left join pg_catalog.pg_attribute a on a.attrelid = p.indrelid and a.attnum = u.attnum and a.attcollation = u.collation \
+         pg_catalog.unnest(p.indcollation::pg_catalog.oid[])) with ordinality u(attnum, option, class, coll, place) \
+         left join pg_catalog.pg_attribute a on a.attrelid = p.indrelid and a.attnum = u.attnum and a.attcollation = u.coll \
          left join pg_catalog.pg_opclass o on o.oid = u.class and o.oid < {FIRST_USER_OID} and o.opcdefault \
          and o.opcintype = a.atttypid \
          where p.indexrelid >= {FIRST_USER_OID} and pc.relam = {BTREE} and pc.reloptions is null \
