@@ -13,7 +13,9 @@ use crate::error::{Error, ErrorKind, Result, storage};
 use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
-use crate::repository::{BackupId, BackupReader, Contents, MODEL, Repository, RunError, RunStatus};
+use crate::repository::{
+    BackupId, BackupReader, BackupType, Contents, Excluded, MODEL, Repository, RunError, RunStatus,
+};
 use serde::Serialize;
 use std::path::PathBuf;
 use time::format_description::well_known::Rfc3339;
@@ -106,9 +108,12 @@ async fn attempt(
         (None, Some(place)) => place.url.clone(),
         (None, None) => return Err(Error::new(ErrorKind::Internal, "a drill has no place")),
     };
-    let mut unproven = place
-        .as_ref()
-        .map_or_else(Vec::new, |place| place.unproven.clone());
+    let mut unproven = not_in_it(&contents, backup.manifest().backup_type);
+    unproven.extend(
+        place
+            .iter()
+            .flat_map(|place| place.unproven.iter().cloned()),
+    );
     let begun = ctx.clock().elapsed();
     let mut restoring = RestoreRequest::default()
         .with_on_error(OnError::KeepGoing)
@@ -117,7 +122,7 @@ async fn attempt(
     let restore = Restore::open(ctx, backup, &url, restoring).await?;
     let restore = Box::pin(restore.run(ctx)).await?;
     let recovery_ms = (ctx.clock().elapsed() - begun).as_millis() as u64;
-    let checks = after(ctx, &url, &request).await?;
+    let checks = after(ctx, &url, &model, &request).await?;
     unproven.extend(restore.skipped.iter().cloned());
     if let Some(place) = place {
         place.server.stop().await?;
@@ -152,21 +157,42 @@ async fn read(backup: BackupReader) -> Result<(Contents, Model, BackupReader)> {
 
 /// What is asked of the database that was restored, with no superuser's rights: a query runs code of the
 /// tables it reads.
-async fn after(ctx: &OpContext, url: &DatabaseUrl, request: &DrillRequest) -> Result<Vec<Check>> {
+async fn after(
+    ctx: &OpContext,
+    url: &DatabaseUrl,
+    model: &Model,
+    request: &DrillRequest,
+) -> Result<Vec<Check>> {
     let ask = async |session: &mut WireConnection| {
         session
             .execute("SET default_transaction_read_only = on")
             .await?;
         let mut done = vec![
-            values::foreign_keys(session).await?,
+            values::foreign_keys(session, model).await?,
             values::sequences(session).await?,
         ];
-        for sql in &request.checks {
-            done.extend(checks::run(session, sql).await?);
+        for (at, sql) in request.checks.iter().enumerate() {
+            done.extend(checks::run(session, at + 1, sql).await?);
         }
         Ok(done)
     };
     Box::pin(read_with_care(ctx, url, ask)).await
+}
+
+/// What of the database no restore of this backup brings back. What belongs to the platform comes back with
+/// that, and is none of the backup's.
+fn not_in_it(contents: &Contents, backup_type: BackupType) -> Vec<String> {
+    let excluded = contents.excluded.iter();
+    let excluded = excluded.filter(|it| it.reason != Excluded::OF_THE_PLATFORM);
+    let mut all: Vec<String> = excluded
+        .map(|it| format!("{}: {}", it.object, it.reason))
+        .collect();
+    let losses = contents.accepted_losses.iter();
+    all.extend(losses.map(|object| format!("{object}: a loss that was accepted")));
+    if backup_type == BackupType::Schema {
+        all.push("all rows: the backup holds definitions only".to_owned());
+    }
+    all
 }
 
 /// Unknown is no success.

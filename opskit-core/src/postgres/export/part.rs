@@ -1,4 +1,4 @@
-//! One part: the socket is read on a task, rows are decoded and written on a thread, and a few buffers
+//! One part: a thread reads the socket (with TLS, a task), another decodes and writes rows, and a few buffers
 //! go round between them. Their number bounds the memory and lets the server go on while we encode.
 
 use super::reader::{Stopped, read};
@@ -14,6 +14,7 @@ use crate::sink::{PartHeader, PartReceipt, PartWriter, RowForm, Rows};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
 
 /// A buffer holds what a few reads of the socket bring.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -68,21 +69,8 @@ pub(super) async fn run(
     };
     let handle = tokio::runtime::Handle::current();
     let consuming = tokio::task::spawn_blocking(move || consumer.run(&handle, writer));
-    let read = read(copy, full_in, empty_out).await;
-    let consumed = consuming.await.map_err(|source| {
-        Error::new(ErrorKind::Internal, "the decoder stopped").with_source(source)
-    })?;
-    // Each side only sees that the other is gone; the cause is what the other one says.
-    let ((connection, server_rows), consumed) = match (read, consumed) {
-        (Ok(read), Ok(consumed)) => (read, consumed),
-        (Err(Stopped::Failed(error)), _) | (_, Err(Stopped::Failed(error))) => return Err(error),
-        (Err(Stopped::Alone), _) | (_, Err(Stopped::Alone)) => {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                "the reader and the decoder lost each other",
-            ));
-        }
-    };
+    let ((connection, server_rows), consumed) =
+        both(read(copy, full_in, empty_out), consuming).await?;
     check_counts(&header, server_rows, &consumed)?;
     let report = PartReport {
         part: header.part,
@@ -93,6 +81,36 @@ pub(super) async fn run(
         objects: consumed.receipt.objects,
     };
     Ok((connection, report))
+}
+
+/// Waits for both sides. Each only sees that the other is gone; the cause is what the other one says.
+async fn both<R>(
+    reading: impl Future<Output = Result<R, Stopped>>,
+    mut consuming: JoinHandle<Result<Consumed, Stopped>>,
+) -> Result<(R, Consumed)> {
+    let mut reading = std::pin::pin!(reading);
+    let (read, consumed) = tokio::select! {
+        read = &mut reading => (read, stopped(consuming.await)),
+        consumed = &mut consuming => match stopped(consumed) {
+            // What the server still sends, at whatever pace, is for nobody: the reader goes at once.
+            Err(Stopped::Failed(error)) => return Err(error),
+            consumed => (reading.await, consumed),
+        },
+    };
+    match (read, consumed) {
+        (Ok(read), Ok(consumed)) => Ok((read, consumed)),
+        (Err(Stopped::Failed(error)), _) | (_, Err(Stopped::Failed(error))) => Err(error),
+        (Err(Stopped::Alone), _) | (_, Err(Stopped::Alone)) => Err(Error::new(
+            ErrorKind::Internal,
+            "the reader and the decoder lost each other",
+        )),
+    }
+}
+
+fn stopped(consumed: Result<Result<Consumed, Stopped>, JoinError>) -> Result<Consumed, Stopped> {
+    consumed.map_err(|source| {
+        Error::new(ErrorKind::Internal, "the decoder stopped").with_source(source)
+    })?
 }
 
 /// The other side: decodes and writes.
