@@ -26,9 +26,12 @@ pub(crate) struct BackupArgs {
     /// anyway
     #[arg(long, value_name = "PATTERN")]
     pub(crate) only: Vec<String>,
-    /// Store no rows of these tables, as psql patterns
+    /// Store no rows of these tables and no values of these sequences, as psql patterns
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
+    /// Store no large objects
+    #[arg(long)]
+    pub(crate) exclude_large_objects: bool,
     /// Leave a schema out, by its exact name
     #[arg(long, value_name = "SCHEMA")]
     pub(crate) ignore_schema: Vec<String>,

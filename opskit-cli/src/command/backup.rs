@@ -67,6 +67,7 @@ fn request(
         .with_lock_timeout(limits.lock_timeout)
         .with_memory(limits.memory);
     request.backup_type = args.backup_type.into();
+    request.exclude_large_objects = args.exclude_large_objects;
     request.scope = Scope::default().ignoring(args.ignore_schema.iter().chain(ignored));
     request.tags = args.tags.iter().cloned().collect();
     request.accept_losses = args.accept_loss.clone();

@@ -3,14 +3,20 @@
 use super::plan::Missing;
 use super::request::BackupRequest;
 use super::source::Cluster;
-use crate::catalog::inventory::{Item, ItemKind, inventory_from, inventory_sql, outside_sql};
-use crate::catalog::{Pattern, Relation, RelationKind, relations_by_pattern, relations_from};
+use crate::catalog::inventory::{
+    Item, ItemKind, UNREADABLE_LARGE_OBJECTS_SQL, inventory_from, inventory_sql, matching_from,
+    matching_sql, outside_sql,
+};
+use crate::catalog::{Pattern, Relation, RelationKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QualifiedName;
 use crate::postgres::export::changed;
 use crate::postgres::session::Session;
 use crate::repository::{BackupType, Excluded};
 use std::collections::{HashMap, HashSet};
+
+/// The large objects, in words.
+const LARGE_OBJECTS: &str = "large objects";
 
 /// Everything in scope that holds rows or numbers.
 pub(super) async fn inventory(session: &mut Session, request: &BackupRequest) -> Result<Vec<Item>> {
@@ -37,61 +43,48 @@ impl Choice {
         found: Vec<Item>,
         cluster: &Cluster,
     ) -> Result<Self> {
-        let only = matching(session, &request.only).await?;
-        let exclude = matching(session, &request.exclude).await?;
-        if !request.only.is_empty() && only.is_empty() {
-            let patterns: Vec<String> = request.only.iter().map(Pattern::to_string).collect();
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("no table matches {}", patterns.join(", ")),
-            )
-            .with_hint("Names fold to lower case unless quoted, and without a schema the search path decides: try schema.name."));
-        }
+        let patterns = Patterns::resolve(session, request, &found).await?;
         let mut choice = Self {
             wanted: HashSet::new(),
             sequences: Vec::new(),
-            has_large_objects: request.backup_type == BackupType::Full && request.only.is_empty(),
+            has_large_objects: false,
             excluded: outside(session, request).await?,
             missing: Vec::new(),
             found: Vec::new(),
         };
-        for item in &found {
-            choice.choose(request, item, cluster, &only, &exclude);
-        }
-        if request.backup_type == BackupType::Full && !choice.has_large_objects {
-            choice.exclude("large objects", "only some tables were asked for");
+        if request.backup_type == BackupType::Full {
+            for item in &found {
+                choice.choose(item, cluster, &patterns);
+            }
+            choice.choose_large_objects(session, request).await?;
         }
         choice.found = found;
         Ok(choice)
     }
 
-    fn choose(
-        &mut self,
-        request: &BackupRequest,
-        item: &Item,
-        cluster: &Cluster,
-        only: &HashSet<u32>,
-        exclude: &HashSet<u32>,
-    ) {
-        if request.backup_type == BackupType::Schema {
-            return;
-        }
-        let in_set = |set: &HashSet<u32>| {
-            set.contains(&item.oid) || item.ancestors.iter().any(|above| set.contains(above))
-        };
+    fn choose(&mut self, item: &Item, cluster: &Cluster, patterns: &Patterns) {
         let rows = || format!("rows of table {}", item.name);
+        let (asked_for, unwanted) = (patterns.ask_for(item), patterns.exclude(item));
         match item.kind {
             ItemKind::Partitioned => {}
             ItemKind::Sequence => {
-                self.need(item, "sequence");
-                self.sequences.push(item.name.clone());
+                let value = || format!("value of sequence {}", item.name);
+                if unwanted {
+                    self.exclude(&value(), "excluded as asked, or with its table");
+                } else if !asked_for && item.owner.is_some() {
+                    self.exclude(&value(), "only other tables were asked for");
+                } else {
+                    // One that belongs to no table may be drawn from by any of them.
+                    self.need(item, "sequence");
+                    self.sequences.push(item.name.clone());
+                }
             }
             ItemKind::Foreign => self.exclude(
                 &format!("rows of foreign table {}", item.name),
                 "they are on another server",
             ),
-            ItemKind::Table if in_set(exclude) => self.exclude(&rows(), "excluded as asked"),
-            ItemKind::Table if !request.only.is_empty() && !in_set(only) => {
+            ItemKind::Table if unwanted => self.exclude(&rows(), "excluded as asked"),
+            ItemKind::Table if !asked_for => {
                 self.exclude(&rows(), "only other tables were asked for");
             }
             ItemKind::Table if item.unlogged && cluster.standby => {
@@ -102,6 +95,34 @@ impl Choice {
                 self.wanted.insert(item.oid);
             }
         }
+    }
+
+    async fn choose_large_objects(
+        &mut self,
+        session: &mut Session,
+        request: &BackupRequest,
+    ) -> Result<()> {
+        if request.exclude_large_objects {
+            self.exclude(LARGE_OBJECTS, "excluded as asked");
+            return Ok(());
+        }
+        if !request.only.is_empty() {
+            self.exclude(LARGE_OBJECTS, "only some tables were asked for");
+            return Ok(());
+        }
+        self.has_large_objects = true;
+        let sql = UNREADABLE_LARGE_OBJECTS_SQL.to_owned();
+        let rows = session
+            .rows("cannot look at the large objects", sql)
+            .await?;
+        if let Some([Some(count), Some(first)]) = rows.first().map(Vec::as_slice) {
+            self.missing.push(Missing {
+                object: format!("{count} {LARGE_OBJECTS} ({first}, …)"),
+                needs: "SELECT on each, which pg_read_all_data does not bring, or --exclude-large-objects"
+                    .to_owned(),
+            });
+        }
+        Ok(())
     }
 
     fn exclude(&mut self, object: &str, reason: &str) {
@@ -177,16 +198,79 @@ impl Choice {
     }
 }
 
-/// The OIDs of all relations that match one of the patterns.
-async fn matching(session: &mut Session, patterns: &[Pattern]) -> Result<HashSet<u32>> {
-    let mut oids = HashSet::new();
-    for pattern in patterns {
-        let rows = session
-            .rows("cannot look for tables", relations_by_pattern(pattern))
-            .await?;
-        oids.extend(relations_from(&rows)?.into_iter().map(|found| found.oid));
+/// What the patterns of a request mean.
+struct Patterns {
+    /// None where everything is asked for.
+    only: Option<HashSet<u32>>,
+    exclude: HashSet<u32>,
+    /// The partitioned tables above each table that sequences go with.
+    above: HashMap<u32, Vec<u32>>,
+}
+
+impl Patterns {
+    /// A pattern of `only` that finds nothing of `found` is a mistake: what it was to choose would be missing
+    /// on the day of the restore.
+    async fn resolve(
+        session: &mut Session,
+        request: &BackupRequest,
+        found: &[Item],
+    ) -> Result<Self> {
+        let above = found.iter().map(|item| (item.oid, item.ancestors.clone()));
+        let mut patterns = Self {
+            only: (!request.only.is_empty()).then(HashSet::new),
+            exclude: HashSet::new(),
+            above: above.collect(),
+        };
+        for pattern in &request.exclude {
+            patterns.exclude.extend(matching(session, pattern).await?);
+        }
+        for pattern in &request.only {
+            let matching = matching(session, pattern).await?;
+            let has_values = |item: &Item| item.kind != ItemKind::Foreign;
+            if !found
+                .iter()
+                .any(|item| has_values(item) && matching.contains(&item.oid))
+            {
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!("no table matches {pattern}"),
+                )
+                .with_hint("Views hold no rows. Names fold to lower case unless quoted, and without a schema the search path decides: try schema.name."));
+            }
+            patterns.only.get_or_insert_default().extend(matching);
+        }
+        Ok(patterns)
     }
-    Ok(oids)
+
+    fn ask_for(&self, item: &Item) -> bool {
+        let only = self.only.as_ref();
+        only.is_none_or(|only| self.has(only, item))
+    }
+
+    fn exclude(&self, item: &Item) -> bool {
+        self.has(&self.exclude, item)
+    }
+
+    /// A partitioned table stands for its partitions, and a table for the sequences that go with it.
+    fn has(&self, set: &HashSet<u32>, item: &Item) -> bool {
+        let owner = item.owner.iter();
+        let above_owner = owner
+            .clone()
+            .filter_map(|owner| self.above.get(owner))
+            .flatten();
+        let own = [item.oid];
+        let mut oids = own
+            .iter()
+            .chain(&item.ancestors)
+            .chain(owner)
+            .chain(above_owner);
+        oids.any(|oid| set.contains(oid))
+    }
+}
+
+async fn matching(session: &mut Session, pattern: &Pattern) -> Result<HashSet<u32>> {
+    let sql = matching_sql(pattern);
+    matching_from(&session.rows("cannot look for tables", sql).await?)
 }
 
 /// The schemas that are left out, and why.
@@ -197,7 +281,7 @@ async fn outside(session: &mut Session, request: &BackupRequest) -> Result<Vec<E
         let reason = if request.scope.ignored().contains(&name) {
             "ignored as asked"
         } else {
-            "it belongs to the platform"
+            Excluded::OF_THE_PLATFORM
         };
         Excluded {
             object: format!("schema {name}"),

@@ -7,10 +7,12 @@
 //! 3. what was found is looked at again in the snapshot: a difference ends the run;
 //! 4. definitions, rows and large objects are read in the snapshot;
 //! 5. sequences, which no snapshot covers, are read after the last row, so that none is behind its data;
-//! 6. definitions, which the server tells as they are now, are read again: a difference ends the run;
+//! 6. what the server tells as it is now, whatever the snapshot, is looked at again: definitions after the
+//!    last of them was read, labels of enums after the last row. A difference ends the run;
 //! 7. the manifest is written last. Without it there is no backup.
 
 mod choice;
+mod definitions;
 pub mod drill;
 mod open;
 mod plan;

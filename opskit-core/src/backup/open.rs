@@ -2,20 +2,17 @@
 
 use super::ADVISORY_LOCK_KEY;
 use super::choice::{Choice, inventory};
+use super::definitions::Definitions;
 use super::plan::{BackupPlan, Loss};
 use super::request::BackupRequest;
 use super::rows::{planned, tables};
 use super::source::Cluster;
 use crate::catalog::cluster::ClusterModel;
-use crate::catalog::ddl::{DdlOptions, Script};
-use crate::catalog::facts::{Facts, FactsOptions};
-use crate::catalog::model::Model;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QualifiedName;
-use crate::postgres::catalog::{read_cluster_in, read_model_in};
+use crate::postgres::catalog::{open_beside, read_cluster_in};
 use crate::postgres::export::{Crew, ExportPlan, Leader};
-use crate::postgres::facts::read_facts_in;
 use crate::postgres::session::Session;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
@@ -77,10 +74,8 @@ pub(super) struct Ready {
     pub(super) snapshot_at: OffsetDateTime,
     pub(super) holds: Vec<Holds>,
     pub(super) sequences: Vec<QualifiedName>,
-    pub(super) model: Model,
     pub(super) around: ClusterModel,
-    pub(super) script: Script,
-    pub(super) facts: Facts,
+    pub(super) definitions: Definitions,
 }
 
 impl Backup {
@@ -193,15 +188,15 @@ impl Ready {
         let snapshot_at = ctx.clock().now();
         let again = inventory(&mut leader.session, request).await?;
         choice.refuse_changes(&again)?;
+        let definitions = Definitions::read(&mut leader, request).await?;
         let version = leader.source.server_version;
-        let model = read_model_in(&mut leader.session, version, &request.scope).await?;
-        plan.objects = model.objects.len() as u64;
         let around = read_cluster_in(&mut leader.session, version).await?;
-        let script = Script::of(&model, &DdlOptions::new(version))?;
-        let options = FactsOptions::new(request.scope.clone());
-        let facts = read_facts_in(&mut leader.session, version, options).await?;
-        plan.losses = losses(request, &model, &script, &facts)?;
+        plan.objects = definitions.model.objects.len() as u64;
+        plan.losses = losses(request, &definitions)?;
         let (tables, holds) = tables(&mut leader, request, &choice).await?;
+        let mut now = open_beside(ctx, url, &probe).await?;
+        definitions.refuse_changes(&mut now).await?;
+        now.close().await;
         plan.tables = planned(&tables, &holds);
         let export_plan = ExportPlan::of(tables);
         let reading = request.reading.clone();
@@ -211,22 +206,21 @@ impl Ready {
             snapshot_at,
             holds,
             sequences: choice.sequences,
-            model,
             around,
-            script,
-            facts,
+            definitions,
         })
     }
 }
 
 /// What cannot be carried, and whether it was accepted: what the script refuses to make, what has facts
 /// that nothing in the script accounts for, and secrets that a backup must not hold.
-fn losses(
-    request: &BackupRequest,
-    model: &Model,
-    script: &Script,
-    facts: &Facts,
-) -> Result<Vec<Loss>> {
+fn losses(request: &BackupRequest, definitions: &Definitions) -> Result<Vec<Loss>> {
+    let Definitions {
+        model,
+        script,
+        facts,
+        ..
+    } = definitions;
     let loss = |object: &str, reason: &str| Loss {
         object: object.to_owned(),
         reason: reason.to_owned(),

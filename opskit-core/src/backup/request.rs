@@ -33,6 +33,8 @@ pub struct BackupRequest {
     pub only: Vec<Pattern>,
     /// Tables whose rows are not wanted.
     pub exclude: Vec<Pattern>,
+    /// Whether large objects are left out.
+    pub exclude_large_objects: bool,
     /// What belongs to the user.
     pub scope: Scope,
     /// The form of the data objects.
@@ -72,6 +74,7 @@ impl BackupRequest {
             backup_type: BackupType::Full,
             only: Vec::new(),
             exclude: Vec::new(),
+            exclude_large_objects: false,
             scope: Scope::default(),
             format: DataFormat::Parquet,
             tags: BTreeMap::new(),
@@ -85,8 +88,8 @@ impl BackupRequest {
         }
     }
 
-    /// Stores the rows of the tables that match, and of no others. A partitioned table stands for its
-    /// partitions. Definitions are stored of everything all the same, so that any table can be restored
+    /// Stores the rows of the tables that match, and of no others. Each pattern must match. A partitioned table
+    /// stands for its partitions, a table for the sequences of its columns. Definitions are stored of everything all the same, so that any table can be restored
     /// with what it needs.
     ///
     /// ```
@@ -104,7 +107,7 @@ impl BackupRequest {
         Ok(self)
     }
 
-    /// Stores no rows of the tables that match.
+    /// Stores no rows of the tables that match, and no values of their sequences, nor of sequences that match.
     ///
     /// ```
     /// # use opskit_core::backup::BackupRequest;
@@ -121,6 +124,18 @@ impl BackupRequest {
     ) -> Result<Self> {
         self.exclude = parse(patterns)?;
         Ok(self)
+    }
+
+    /// Stores no large objects, which the role may not read or which are not wanted.
+    ///
+    /// ```
+    /// # use opskit_core::backup::BackupRequest;
+    /// assert!(BackupRequest::new().without_large_objects().exclude_large_objects);
+    /// ```
+    #[must_use]
+    pub fn without_large_objects(mut self) -> Self {
+        self.exclude_large_objects = true;
+        self
     }
 
     /// Stores definitions and no rows.

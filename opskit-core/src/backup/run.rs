@@ -217,6 +217,8 @@ impl Backup {
             }
             let ready = ready
                 .ok_or_else(|| Error::new(ErrorKind::Internal, "a plan was never made ready"))?;
+            let record = run.record(ctx, RunStatus::Success, ctx.clock().now())?;
+            record.check_size()?;
             let swept = repository.sweep()?;
             for id in swept {
                 tracing::info!(%id, "removed what a run left that was killed");

@@ -1,23 +1,23 @@
 //! Reading everything into the repository, the manifest last.
 
+use super::DOCUMENT_BYTES_MAX;
+use super::definitions::Definitions;
 use super::open::Ready;
 use super::plan::BackupPlan;
 use super::report::BackupReport;
 use super::run::{Run, rfc3339};
 use super::source::migration;
-use crate::catalog::ddl::{Script, Section, Statement};
-use crate::catalog::facts::{Fact, Facts, FactsOptions};
+use crate::catalog::ddl::{Section, Statement};
 use crate::catalog::inventory::{sequence_from, sequences_sql};
-use crate::catalog::model::Model;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{QualifiedName, hex};
 use crate::postgres::export::{Leader, PartReport, TablePlan, TableReport};
-use crate::postgres::facts::read_facts_in;
 use crate::postgres::session::Session;
 use crate::repository::{
-    CLUSTER, CONTENTS_VERSION, Contents, FACTS, Holds, MANIFEST_VERSION, MODEL, Manifest,
-    POST_DATA, PRE_DATA, PartEntry, Repository, RepositorySink, SEALED, SequenceEntry, TableEntry,
+    CLUSTER, CONTENTS_BYTES_MAX, CONTENTS_VERSION, Contents, FACTS, Holds, MANIFEST_BYTES_MAX,
+    MANIFEST_VERSION, MODEL, Manifest, POST_DATA, PRE_DATA, PartEntry, Repository, RepositorySink,
+    SEALED, SequenceEntry, TableEntry,
 };
 use crate::sink::{BackupSink, StoredObject};
 use serde::Serialize;
@@ -62,7 +62,10 @@ impl<'a> Stored<'a> {
     ) -> Result<(BackupReport, Option<String>)> {
         let snapshot_at = rfc3339(ready.snapshot_at)?;
         let (leader, contents) = self.read(ready, run, plan).await?;
-        let sealed = self.sink.put_object(SEALED, &json(&contents)?).await?;
+        let sealed = self
+            .sink
+            .put_object(SEALED, &json("contents", &contents, CONTENTS_BYTES_MAX)?)
+            .await?;
         self.objects.sort_by(|a, b| a.name.cmp(&b.name));
         let manifest = Manifest {
             version: MANIFEST_VERSION,
@@ -76,7 +79,7 @@ impl<'a> Stored<'a> {
             sealed,
             objects: std::mem::take(&mut self.objects),
         };
-        let text = json(&manifest)?;
+        let text = json("manifest", &manifest, MANIFEST_BYTES_MAX)?;
         // The last moment at which it can be stopped.
         self.ctx.cancel().check()?;
         self.sink.commit(&text).await?;
@@ -97,10 +100,8 @@ impl<'a> Stored<'a> {
             cluster,
             holds,
             sequences,
-            model,
             around,
-            script,
-            facts,
+            definitions,
             ..
         } = ready;
         let session = &mut crew.leader.session;
@@ -113,11 +114,8 @@ impl<'a> Stored<'a> {
         let tables = self.tables(plans, reports, holds)?;
         // No snapshot covers sequences: what is read after the last row is not behind it.
         let sequences = read_sequences(&mut leader.session, &sequences).await?;
-        let version = leader.source.server_version;
-        let options = FactsOptions::like(&facts);
-        let again = read_facts_in(&mut leader.session, version, options).await?;
-        refuse_changes(&facts, &again)?;
-        self.store_schema(&model, &script, &facts).await?;
+        definitions.refuse_other_labels(&mut leader).await?;
+        self.store_schema(&definitions).await?;
         self.put(CLUSTER, &json(&around)?).await?;
         let contents = Contents {
             version: CONTENTS_VERSION,
@@ -127,7 +125,7 @@ impl<'a> Stored<'a> {
             scope: run.request.scope.clone(),
             excluded: plan.excluded.clone(),
             accepted_losses: run.request.accept_losses.clone(),
-            facts_digest: Some(facts.digest()),
+            facts_digest: Some(definitions.facts.digest()),
             format: run.request.format,
             tables,
             sequences,
@@ -206,10 +204,14 @@ impl<'a> Stored<'a> {
     }
 
     /// The model for `restore`, and the same as SQL for people.
-    async fn store_schema(&mut self, model: &Model, script: &Script, facts: &Facts) -> Result<()> {
-        self.put(MODEL, &json(model)?).await?;
-        self.put(FACTS, facts.to_json()?.as_bytes()).await?;
+    async fn store_schema(&mut self, definitions: &Definitions) -> Result<()> {
+        let limit = DOCUMENT_BYTES_MAX;
+        self.put(MODEL, &json("model", &definitions.model, limit)?)
+            .await?;
+        self.put(FACTS, &json("facts", &definitions.facts, limit)?)
+            .await?;
         let is_pre = |statement: &Statement| statement.section == Section::PreData;
+        let script = &definitions.script;
         let (mut pre, mut post) = (script.clone(), script.clone());
         pre.statements.retain(is_pre);
         post.statements.retain(|statement| !is_pre(statement));
@@ -267,24 +269,41 @@ async fn read_sequences(
     Ok(entries)
 }
 
-/// The server tells definitions as they are now, not as the snapshot has them.
-fn refuse_changes(before: &Facts, after: &Facts) -> Result<()> {
-    if before.digest() == after.digest() {
-        return Ok(());
+/// A document, compact, unless it is larger than what is read again.
+fn json(what: &str, value: &impl Serialize, bytes_max: u64) -> Result<Vec<u8>> {
+    let text = serde_json::to_vec(value).map_err(|source| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("cannot write the {what} of the backup"),
+        )
+        .with_source(source)
+    })?;
+    if text.len() as u64 <= bytes_max {
+        return Ok(text);
     }
-    let same = |a: &Facts, at: usize, fact: &Fact| a.objects.get(at) == Some(fact);
-    let mut facts = before.objects.iter().enumerate();
-    let changed = facts.find(|(at, fact)| !same(after, *at, fact));
-    let object = changed.map_or("an object", |(_, fact)| &*fact.object);
     Err(Error::new(
-        ErrorKind::Busy,
-        format!("the definition of {object} changed while the database was read"),
+        ErrorKind::Unsupported,
+        format!(
+            "the {what} of the backup would have {} MiB, and no more than {} MiB are read again",
+            text.len() >> 20,
+            bytes_max >> 20
+        ),
     )
-    .with_hint("Run it again when no migration is going on."))
+    .with_hint("Leave schemas out, or make several backups."))
 }
 
-fn json(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec_pretty(value).map_err(|source| {
-        Error::new(ErrorKind::Internal, "cannot write a document of the backup").with_source(source)
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_not_be_read_is_not_written() {
+        assert_eq!(json("model", &["x"], 5).unwrap(), br#"["x"]"#);
+        let error = json("model", &["xy"], 5).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(
+            error.to_string().starts_with("the model of the backup"),
+            "{error}"
+        );
+    }
 }

@@ -2,9 +2,10 @@
 //! sees all of it.
 
 use super::scope::Scope;
-use super::{TextRow, flag, number, text};
+use super::{Pattern, TextRow, flag, number, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{QualifiedName, quote_ident, quote_literal};
+use std::collections::HashSet;
 
 /// What kind of thing it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(crate) struct Item {
     pub(crate) filtered: bool,
     /// For a configuration table of an extension.
     pub(crate) extension: Option<OfExtension>,
+    /// The table that a sequence goes with.
+    pub(crate) owner: Option<u32>,
 }
 
 /// A table of an extension whose rows are the user's, in part.
@@ -58,7 +61,10 @@ pub(crate) fn inventory_sql(scope: &Scope) -> String {
              from pg_catalog.pg_partition_ancestors(c.oid) a(relid) where a.relid <> c.oid), '') else '' end, \
            pg_catalog.has_schema_privilege(n.oid, 'USAGE') and pg_catalog.has_table_privilege(c.oid, 'SELECT'), \
            pg_catalog.row_security_active(c.oid), \
-           x.extname::pg_catalog.text, x.condition \
+           x.extname::pg_catalog.text, x.condition, \
+           case when c.relkind = 'S' then (select d.refobjid::pg_catalog.text from pg_catalog.pg_depend d \
+             where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.objsubid = 0 \
+               and d.refclassid = d.classid and d.refobjsubid > 0 and d.deptype in ('a', 'i') limit 1) end \
          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
            left join (select e.extname, e.extowner, t.relation, t.condition \
              from pg_catalog.pg_extension e cross join lateral rows from \
@@ -91,6 +97,7 @@ pub(crate) fn inventory_from(rows: &[TextRow]) -> Result<Vec<Item>> {
             readable: flag(row, 6)?,
             filtered: flag(row, 7)?,
             extension,
+            owner: row[10].as_deref().and_then(|oid| oid.parse().ok()),
         })
     };
     rows.iter().map(item).collect()
@@ -109,6 +116,21 @@ fn kind(relkind: &str) -> Result<ItemKind> {
             ));
         }
     })
+}
+
+/// The query for the OIDs of everything of the inventory's kinds that a pattern finds, in scope or not.
+pub(crate) fn matching_sql(pattern: &Pattern) -> String {
+    format!(
+        "select c.oid::pg_catalog.text from pg_catalog.pg_class c \
+           join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         where c.relkind in ('r','p','f','S') and {}",
+        pattern.condition()
+    )
+}
+
+/// Folds the answer to [`matching_sql`].
+pub(crate) fn matching_from(rows: &[TextRow]) -> Result<HashSet<u32>> {
+    rows.iter().map(|row| number(row, 0)).collect()
 }
 
 /// The query for the schemas that do not belong to the user, the server's own apart.
@@ -160,6 +182,15 @@ pub(crate) fn large_objects_name() -> QualifiedName {
 pub(crate) const LARGE_OBJECTS_SQL: &str = "select pg_catalog.count(*)::pg_catalog.text, \
      pg_catalog.pg_relation_size('pg_catalog.pg_largeobject')::pg_catalog.text \
      from pg_catalog.pg_largeobject_metadata";
+
+/// The query for the large objects that this role may not read: how many, and the first of them. Not even
+/// `pg_read_all_data` reaches them.
+pub(crate) const UNREADABLE_LARGE_OBJECTS_SQL: &str = "select pg_catalog.count(*)::pg_catalog.text, \
+     pg_catalog.array_to_string((pg_catalog.array_agg(m.oid order by m.oid))[1:3], ', ') \
+     from pg_catalog.pg_largeobject_metadata m where pg_catalog.current_setting('lo_compat_privileges') = 'off' \
+       and not (select r.rolsuper from pg_catalog.pg_roles r where r.rolname = current_user) and not exists (select \
+         from pg_catalog.aclexplode(coalesce(m.lomacl, pg_catalog.acldefault('L', m.lomowner))) a \
+         where a.privilege_type = 'SELECT' and (a.grantee = 0 or pg_catalog.pg_has_role(a.grantee, 'USAGE')))";
 
 /// The query for the first OID of each of `parts` equal shares of the large objects.
 pub(crate) fn large_object_bounds_sql(parts: u64) -> String {

@@ -14,6 +14,7 @@ mod pattern;
 mod relations;
 pub(crate) mod scope;
 mod types;
+pub(crate) mod versions;
 
 pub use address::{Address, CatalogId};
 pub use pattern::Pattern;

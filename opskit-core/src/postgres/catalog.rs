@@ -69,19 +69,41 @@ pub(crate) async fn read_cluster_in(
 pub(super) async fn open(ctx: &OpContext, url: &DatabaseUrl) -> Result<(Session, u32)> {
     let mut probe = WireConnection::connect(url, ctx.cancel()).await?;
     refuse_transaction_pooler(url, &mut probe, ctx.cancel()).await?;
+    let session = open_beside(ctx, url, &probe).await?;
     let server_version = probe.server_version_num();
-    let encoding = client_encoding(probe.parameter("server_encoding").unwrap_or_default());
-    let mut session = Session::connect(url, probe.resolved(), ctx.cancel()).await?;
     probe.close().await;
+    Ok((session, server_version))
+}
+
+/// As [`open`], beside a connection to the same server that was looked at before.
+pub(crate) async fn open_beside(
+    ctx: &OpContext,
+    url: &DatabaseUrl,
+    probe: &WireConnection,
+) -> Result<Session> {
+    let mut session = Session::connect(url, probe.resolved(), ctx.cancel()).await?;
+    let encoding = probe.parameter("server_encoding").unwrap_or_default();
+    begin(&mut session, probe.server_version_num(), encoding).await?;
+    Ok(session)
+}
+
+/// Starts a transaction that sees what is committed by now, with an empty search path.
+pub(crate) async fn begin(
+    session: &mut Session,
+    server_version: u32,
+    server_encoding: &str,
+) -> Result<()> {
     let wait = bounded_wait(LOCK_WAIT, server_version);
     session
         .execute("cannot start the transaction", format!("{BEGIN}; {wait}"))
         .await?;
-    let settings = apply(encoding, &Selection::Tables(Vec::new()));
+    let settings = apply(
+        client_encoding(server_encoding),
+        &Selection::Tables(Vec::new()),
+    );
     session
         .execute("cannot prepare the transaction", settings)
-        .await?;
-    Ok((session, server_version))
+        .await
 }
 
 /// Reads the model within the transaction of `session`, whose search path is empty.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// The version of the stored form.
 pub const CONTENTS_VERSION: u32 = 1;
 /// The largest that is read.
-pub(super) const CONTENTS_BYTES_MAX: u64 = 256 << 20;
+pub(crate) const CONTENTS_BYTES_MAX: u64 = 256 << 20;
 
 /// The form of the data objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Contents {
     pub excluded: Vec<Excluded>,
     /// What cannot be carried and was accepted by name.
     pub accepted_losses: Vec<String>,
-    /// The digest of the facts, before the first and after the last part alike.
+    /// The digest of the facts, in the snapshot and after the last of them was read alike.
     pub facts_digest: Option<String>,
     /// The form of the data objects.
     pub format: DataFormat,
@@ -131,6 +131,11 @@ pub struct Excluded {
     pub object: String,
     /// Why.
     pub reason: String,
+}
+
+impl Excluded {
+    /// The reason for what the user does not own: it comes back with the platform, not with a backup.
+    pub(crate) const OF_THE_PLATFORM: &str = "it belongs to the platform";
 }
 
 /// What the rows of a table entry are.

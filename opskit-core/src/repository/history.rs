@@ -115,6 +115,13 @@ pub struct RunRecord {
     pub opskit_version: String,
 }
 
+impl RunRecord {
+    /// Refuses what would be larger than what is read again.
+    pub(crate) fn check_size(&self) -> Result<()> {
+        written(self).map(drop)
+    }
+}
+
 impl Repository {
     /// Adds the record of a run that ended `now`.
     ///
@@ -236,9 +243,20 @@ impl Repository {
 }
 
 fn written(record: &RunRecord) -> Result<Vec<u8>> {
-    serde_json::to_vec_pretty(record).map_err(|source| {
+    let text = serde_json::to_vec_pretty(record).map_err(|source| {
         Error::new(ErrorKind::Internal, "cannot write the record of the run").with_source(source)
-    })
+    })?;
+    if text.len() as u64 <= RECORD_BYTES_MAX {
+        return Ok(text);
+    }
+    Err(Error::new(
+        ErrorKind::InvalidInput,
+        format!(
+            "the record of the run would have {} bytes, and no more than {RECORD_BYTES_MAX} are read",
+            text.len()
+        ),
+    )
+    .with_hint("Give it shorter tags."))
 }
 
 fn is_record(name: &str) -> bool {

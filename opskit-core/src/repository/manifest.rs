@@ -10,7 +10,7 @@ use std::collections::HashSet;
 /// The version of the stored form.
 pub const MANIFEST_VERSION: u32 = 1;
 /// The largest manifest that is read.
-pub(super) const MANIFEST_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
 /// What a backup holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

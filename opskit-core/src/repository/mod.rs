@@ -9,6 +9,7 @@ mod reader;
 mod verify;
 mod writer;
 
+pub(crate) use contents::CONTENTS_BYTES_MAX;
 pub use contents::{
     CONTENTS_VERSION, Contents, DataFormat, Excluded, GitState, Holds, Marker, MigrationState,
     PartEntry, SequenceEntry, Source, TableEntry,
@@ -17,6 +18,7 @@ pub use history::{Overdue, RECORD_VERSION, RunError, RunRecord, RunStatus};
 pub use id::BackupId;
 pub(crate) use layout::SEALED;
 pub use layout::{CLUSTER, FACTS, MODEL, POST_DATA, PRE_DATA};
+pub(crate) use manifest::MANIFEST_BYTES_MAX;
 pub use manifest::{BackupType, MANIFEST_VERSION, Manifest};
 pub use reader::BackupReader;
 pub use verify::{Fault, VerifyLevel, VerifyReport};
@@ -179,8 +181,8 @@ impl Repository {
                 .with_hint("opskit list shows the backups that are complete.")
         };
         if name == "latest" {
-            let latest = backups.into_iter().next_back();
-            return latest
+            return self
+                .latest(&backups)
                 .ok_or_else(|| missing(format!("\"{}\" has no backup yet", self.path.display())));
         }
         let id: BackupId = name.parse()?;
@@ -191,6 +193,28 @@ impl Repository {
             "\"{}\" has no backup {id}",
             self.path.display()
         )))
+    }
+
+    /// The last of these, which are in order. Names tell seconds; within one the instants decide.
+    fn latest(&self, backups: &[BackupId]) -> Option<BackupId> {
+        let last = backups.last()?;
+        let second = last.started_at().ok();
+        let rivals = backups.iter().rev();
+        let rivals: Vec<_> = rivals
+            .take_while(|id| id.started_at().ok() == second)
+            .collect();
+        if rivals.len() == 1 {
+            return Some(last.clone());
+        }
+        let instant = |id: &BackupId| {
+            let backup = self.read(id).ok()?;
+            // Within one second, text in order is time in order, but for the Z after the fraction.
+            Some(backup.manifest().snapshot_at.trim_end_matches('Z').to_owned())
+        };
+        let latest = rivals
+            .into_iter()
+            .max_by_key(|id| (instant(id), (*id).clone()));
+        latest.cloned()
     }
 
     /// Opens a backup to read it.

@@ -4,8 +4,12 @@ use super::report::Check;
 use crate::error::{Error, ErrorKind, Result};
 use crate::postgres::wire::WireConnection;
 
-/// Runs one query. Each of its rows is `name, ok, detail`; the last may be missing.
-pub(super) async fn run(session: &mut WireConnection, sql: &str) -> Result<Vec<Check>> {
+/// Runs the query with this number. Each of its rows is `name, ok, detail`; the last may be missing.
+pub(super) async fn run(
+    session: &mut WireConnection,
+    number: usize,
+    sql: &str,
+) -> Result<Vec<Check>> {
     let sql = sql.trim().trim_end_matches(';');
     let answer = session.query_one(sql).await;
     let answer = answer.map_err(|error| {
@@ -21,6 +25,13 @@ pub(super) async fn run(session: &mut WireConnection, sql: &str) -> Result<Vec<C
             ErrorKind::InvalidInput,
             "a query of checks must give rows of name, ok, detail",
         ));
+    }
+    if answer.rows.is_empty() {
+        return Ok(vec![Check {
+            name: format!("query {number}"),
+            ok: None,
+            detail: "it gave no row, so it checked nothing".to_owned(),
+        }]);
     }
     let checks = answer.rows.into_iter().map(|row| {
         let mut fields = row.into_iter();

@@ -16,7 +16,8 @@ use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
 use crate::repository::{
-    BackupId, BackupReader, CLUSTER, Contents, MODEL, Repository, RunError, RunStatus,
+    BackupId, BackupReader, BackupType, CLUSTER, Contents, Excluded, MODEL, Repository, RunError,
+    RunStatus,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -111,9 +112,12 @@ async fn attempt(
         (None, Some(place)) => place.url.clone(),
         (None, None) => return Err(Error::new(ErrorKind::Internal, "a drill has no place")),
     };
-    let mut unproven = place
-        .as_ref()
-        .map_or_else(Vec::new, |place| place.unproven.clone());
+    let mut unproven = not_in_it(&parts.contents, backup.manifest().backup_type);
+    unproven.extend(
+        place
+            .iter()
+            .flat_map(|place| place.unproven.iter().cloned()),
+    );
     let begun = ctx.clock().elapsed();
     let restoring = restoring(&request, place.is_some());
     let restore = Restore::open(ctx, backup, &url, restoring).await?;
@@ -218,12 +222,28 @@ async fn after(
             values::foreign_keys(session, model).await?,
             values::sequences(session).await?,
         ];
-        for sql in &request.checks {
-            done.extend(checks::run(session, sql).await?);
+        for (at, sql) in request.checks.iter().enumerate() {
+            done.extend(checks::run(session, at + 1, sql).await?);
         }
         Ok(done)
     };
     Box::pin(read_with_care(ctx, url, ask)).await
+}
+
+/// What of the database no restore of this backup brings back. What belongs to the platform comes back with
+/// that, and is none of the backup's.
+fn not_in_it(contents: &Contents, backup_type: BackupType) -> Vec<String> {
+    let excluded = contents.excluded.iter();
+    let excluded = excluded.filter(|it| it.reason != Excluded::OF_THE_PLATFORM);
+    let mut all: Vec<String> = excluded
+        .map(|it| format!("{}: {}", it.object, it.reason))
+        .collect();
+    let losses = contents.accepted_losses.iter();
+    all.extend(losses.map(|object| format!("{object}: a loss that was accepted")));
+    if backup_type == BackupType::Schema {
+        all.push("all rows: the backup holds definitions only".to_owned());
+    }
+    all
 }
 
 /// Unknown is no success.

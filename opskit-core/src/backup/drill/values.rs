@@ -1,22 +1,27 @@
 //! What holds between tables: foreign keys, and sequences that are not behind their columns.
 
 use super::report::Check;
+use crate::catalog::TextRow;
 use crate::catalog::model::{Constraint, Definition, Model};
 use crate::error::Result;
 use crate::postgres::wire::WireConnection;
+use std::collections::HashSet;
 
-/// Foreign keys, and those that the server has not checked. Those of partitions are their parents'.
-const FOREIGN_KEYS: &str = "select pg_catalog.count(*)::pg_catalog.text, \
-   pg_catalog.count(*) filter (where not convalidated)::pg_catalog.text \
- from pg_catalog.pg_constraint where contype = 'f' and conparentid = 0";
+/// Foreign keys by schema, table and name, and whether the server checked them.
+const KEYS: &str = "select n.nspname::pg_catalog.text, c.relname::pg_catalog.text, k.conname::pg_catalog.text, \
+   k.convalidated::pg_catalog.text \
+ from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid \
+   join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+ where k.contype = 'f' and k.conparentid = 0 order by 1, 2, 3";
 
-/// Sequences that columns draw from, with the queries that compare them.
+/// Sequences that columns draw from, with the queries that compare them. A value that was not given yet is the
+/// next one.
 const SEQUENCES: &str = "select s.oid::pg_catalog.regclass::pg_catalog.text, \
-   pg_catalog.format('select (m.v is null or (case when q.increment > 0 then m.v <= q.next else m.v >= q.next end))::pg_catalog.text \
-     from (select %s(%I)::pg_catalog.numeric as v from %s) m, \
-       (select last_value as next, %s as increment from %s) q', \
+   pg_catalog.format('select (m.v is null or m.v %s q.last_value or (q.is_called and m.v = q.last_value))::pg_catalog.text \
+     from (select %s(%I)::pg_catalog.numeric as v from %s) m, %s q', \
+     case when p.seqincrement > 0 then '<' else '>' end, \
      case when p.seqincrement > 0 then 'pg_catalog.max' else 'pg_catalog.min' end, \
-     a.attname, d.refobjid::pg_catalog.regclass, p.seqincrement, s.oid::pg_catalog.regclass) \
+     a.attname, d.refobjid::pg_catalog.regclass, s.oid::pg_catalog.regclass) \
  from pg_catalog.pg_class s join pg_catalog.pg_sequence p on p.seqrelid = s.oid and not p.seqcycle \
    join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = s.oid \
      and d.refclassid = d.classid and d.refobjsubid > 0 and d.deptype in ('a', 'i') \
@@ -24,34 +29,62 @@ const SEQUENCES: &str = "select s.oid::pg_catalog.regclass::pg_catalog.text, \
      and a.atttypid in (20, 21, 23, 1700) \
  where s.relkind = 'S' order by 1";
 
-/// The server checks a foreign key while it is made. No more may be unchecked than were so in the source.
 pub(super) async fn foreign_keys(session: &mut WireConnection, model: &Model) -> Result<Check> {
-    let answer = session.query_one(FOREIGN_KEYS).await?;
-    let count = |at: usize| -> usize {
-        let field = answer.rows.first().and_then(|row| row.get(at)?.as_deref());
-        field.and_then(|text| text.parse().ok()).unwrap_or_default()
-    };
-    let (all, unchecked) = (count(0), count(1));
-    let before = model
-        .objects
-        .iter()
-        .filter(|object| match &object.definition {
-            Definition::Constraint(Constraint::Foreign(it)) => !is_checked(&it.definition),
-            _ => false,
-        });
-    let before = before.count();
+    let found = session.query_one(KEYS).await?.rows;
+    let before = unchecked_before(model);
+    let (unchecked, new) = unchecked_now(&found, &before);
     Ok(Check {
         name: "foreign keys".to_owned(),
-        ok: Some(unchecked <= before),
-        detail: format!(
-            "{all}, of which {unchecked} not checked by the server; {before} were so in the source"
-        ),
+        ok: Some(new.is_empty()),
+        detail: match new.as_slice() {
+            [] => format!(
+                "{} of {} checked by the server; the others were not valid before either",
+                found.len() - unchecked,
+                found.len()
+            ),
+            some => format!(
+                "not checked, although they were valid before: {}",
+                some.join(", ")
+            ),
+        },
     })
 }
 
-/// The server ends a definition with what keeps it from being checked.
-fn is_checked(definition: &str) -> bool {
-    !definition.ends_with(" NOT VALID") && !definition.ends_with(" NOT ENFORCED")
+/// How many keys of the answer to [`KEYS`] are not valid, and which of them were before.
+fn unchecked_now(found: &[TextRow], before: &HashSet<[&str; 3]>) -> (usize, Vec<String>) {
+    let mut unchecked = 0;
+    let mut new = Vec::new();
+    for row in found {
+        let field = |at: usize| row.get(at).and_then(Option::as_deref).unwrap_or_default();
+        if field(3) == "true" {
+            continue;
+        }
+        unchecked += 1;
+        let key = [field(0), field(1), field(2)];
+        if !before.contains(&key) {
+            let [schema, table, name] = key;
+            new.push(format!("{name} of {schema}.{table}"));
+        }
+    }
+    (unchecked, new)
+}
+
+/// The server writes it at the end, and nothing else may stand there.
+fn is_unchecked(definition: &str) -> bool {
+    definition.ends_with(" NOT VALID") || definition.ends_with(" NOT ENFORCED")
+}
+
+/// The foreign keys that the source had not checked either: schema, table and name.
+fn unchecked_before(model: &Model) -> HashSet<[&str; 3]> {
+    let objects = model.objects.iter();
+    let keys = objects.filter_map(|object| match &object.definition {
+        Definition::Constraint(Constraint::Foreign(key)) if is_unchecked(&key.definition) => {
+            let table = &key.table;
+            Some([&*table.schema, &*table.name, &*object.name])
+        }
+        _ => None,
+    });
+    keys.collect()
 }
 
 pub(super) async fn sequences(session: &mut WireConnection) -> Result<Check> {
@@ -82,9 +115,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_checked_need_not_be() {
-        assert!(is_checked("FOREIGN KEY (a) REFERENCES t(a) DEFERRABLE"));
-        assert!(!is_checked("FOREIGN KEY (a) REFERENCES t(a) NOT VALID"));
-        assert!(!is_checked("FOREIGN KEY (a) REFERENCES t(a) NOT ENFORCED"));
+    fn a_key_that_was_valid_must_be_so() {
+        let row = |name: &str, valid: &str| {
+            ["public", "t", name, valid]
+                .map(|text| Some(text.to_owned()))
+                .to_vec()
+        };
+        let found = [
+            row("checked", "true"),
+            row("old", "false"),
+            row("new", "false"),
+        ];
+        let before = HashSet::from([["public", "t", "old"], ["public", "u", "new"]]);
+        let (unchecked, new) = unchecked_now(&found, &before);
+        assert_eq!((unchecked, new), (2, vec!["new of public.t".to_owned()]));
     }
 }

@@ -201,8 +201,11 @@ impl ModelReader {
 
 impl Reading {
     fn object(&self, row: &TextRow) -> Result<Object> {
-        let definition =
-            (self.definition)(text(row, 4)?).map_err(|source| not_understood(self.what, source))?;
+        let definition = (self.definition)(text(row, 4)?);
+        let definition = definition.map_err(|source| match spells_nothing(&source) {
+            true => gone(self.what, source),
+            false => not_understood(self.what, source),
+        })?;
         Ok(Object {
             address: Address::new(self.catalog, number(row, 0)?),
             schema: row[1].clone(),
@@ -211,6 +214,21 @@ impl Reading {
             definition,
         })
     }
+}
+
+/// Whether it is the text of a definition that is missing. The server has none for what was dropped since the
+/// snapshot, although the snapshot has the row.
+fn spells_nothing(error: &serde_json::Error) -> bool {
+    error.is_data() && error.to_string().starts_with("invalid type: null")
+}
+
+fn gone(what: &str, source: serde_json::Error) -> Error {
+    Error::new(
+        ErrorKind::Busy,
+        format!("{what} changed while they were read"),
+    )
+    .with_hint("Run it again when no migration is going on.")
+    .with_source(source)
 }
 
 fn not_understood(what: &str, source: serde_json::Error) -> Error {

@@ -1,9 +1,9 @@
-//! One part: the socket is read on one thread, rows are decoded and written on another, and a few buffers
+//! One part: a thread reads the socket (with TLS, a task), another decodes and writes rows, and a few buffers
 //! go round between them. Their number bounds the memory and lets the server go on while we encode.
 
 use super::reader::{Stopped, read};
 use super::report::PartReport;
-use crate::cancel::cancelled;
+use crate::cancel::{Cancel, cancelled};
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 /// A buffer holds what a few reads of the socket bring.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -73,19 +73,8 @@ pub(super) async fn run(
     };
     let handle = tokio::runtime::Handle::current();
     let consuming = tokio::task::spawn_blocking(move || consumer.run(&handle, writer));
-    let read = read(ctx.cancel(), copy, full_in, empty_out).await;
-    let consumed = ended(ctx, consuming, read.is_ok()).await?;
-    // Each side only sees that the other is gone; the cause is what the other one says.
-    let ((connection, server_rows), consumed) = match (read, consumed) {
-        (Ok(read), Ok(consumed)) => (read, consumed),
-        (Err(Stopped::Failed(error)), _) | (_, Err(Stopped::Failed(error))) => return Err(error),
-        (Err(Stopped::Alone), _) | (_, Err(Stopped::Alone)) => {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                "the reader and the decoder lost each other",
-            ));
-        }
-    };
+    let reading = read(ctx.cancel(), copy, full_in, empty_out);
+    let ((connection, server_rows), consumed) = both(ctx.cancel(), reading, consuming).await?;
     check_counts(&header, server_rows, &consumed)?;
     let report = PartReport {
         part: header.part,
@@ -98,26 +87,57 @@ pub(super) async fn run(
     Ok((connection, report))
 }
 
+/// Waits for both sides. Each only sees that the other is gone; the cause is what the other one says.
+async fn both<R>(
+    cancel: &Cancel,
+    reading: impl Future<Output = Result<R, Stopped>>,
+    mut consuming: JoinHandle<Result<Consumed, Stopped>>,
+) -> Result<(R, Consumed)> {
+    let mut reading = std::pin::pin!(reading);
+    let (read, consumed) = tokio::select! {
+        read = &mut reading => {
+            let consumed = ended(cancel, consuming, read.is_ok()).await;
+            (read, consumed)
+        }
+        consumed = &mut consuming => match stopped(consumed) {
+            // What the server still sends, at whatever pace, is for nobody: the reader goes at once.
+            Err(Stopped::Failed(error)) => return Err(error),
+            consumed => (reading.await, consumed),
+        },
+    };
+    match (read, consumed) {
+        (Ok(read), Ok(consumed)) => Ok((read, consumed)),
+        (Err(Stopped::Failed(error)), _) | (_, Err(Stopped::Failed(error))) => Err(error),
+        (Err(Stopped::Alone), _) | (_, Err(Stopped::Alone)) => Err(Error::new(
+            ErrorKind::Internal,
+            "the reader and the decoder lost each other",
+        )),
+    }
+}
+
+fn stopped(consumed: Result<Result<Consumed, Stopped>, JoinError>) -> Result<Consumed, Stopped> {
+    consumed.map_err(|source| {
+        Error::new(ErrorKind::Internal, "the decoder stopped").with_source(source)
+    })?
+}
+
 /// Waits for the consumer; after a failure or once cancelled, only as long as it takes one that is not held up.
 async fn ended(
-    ctx: &OpContext,
-    consuming: JoinHandle<Result<Consumed, Stopped>>,
+    cancel: &Cancel,
+    mut consuming: JoinHandle<Result<Consumed, Stopped>>,
     all_was_read: bool,
-) -> Result<Result<Consumed, Stopped>> {
-    let stopped =
-        |source| Error::new(ErrorKind::Internal, "the decoder stopped").with_source(source);
-    tokio::pin!(consuming);
+) -> Result<Consumed, Stopped> {
     if all_was_read {
         tokio::select! {
-            consumed = &mut consuming => return consumed.map_err(stopped),
-            () = ctx.cancel().cancelled() => {}
+            consumed = &mut consuming => return stopped(consumed),
+            () = cancel.cancelled() => {}
         }
     }
     match tokio::time::timeout(FAREWELL, consuming).await {
-        Ok(consumed) => consumed.map_err(stopped),
-        // What the reader says is the cause, or it is that the caller cancelled.
-        Err(_) if all_was_read => Err(cancelled()),
-        Err(_) => Ok(Err(Stopped::Alone)),
+        Ok(consumed) => stopped(consumed),
+        Err(_) if all_was_read => Err(cancelled().into()),
+        // What the reader says is the cause.
+        Err(_) => Err(Stopped::Alone),
     }
 }
 

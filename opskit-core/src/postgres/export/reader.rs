@@ -5,7 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::postgres::wire::{Canceller, CopyBuffer, CopyOut, CopyStatus, WireConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 
 /// A buffer is passed on once it holds this much.
 const FILL_BYTES: usize = 512 << 10;
@@ -67,30 +68,46 @@ async fn on_the_runtime(
 }
 
 /// On a thread that may block, which is woken less often.
-async fn on_a_thread(
-    mut copy: CopyOut,
-    full: Full,
-    mut empty: Empty,
-) -> Result<(CopyOut, Full), Stopped> {
+///
+/// It is none of the runtime's: those may all be taken by the consumers, which wait for what is read here.
+async fn on_a_thread(copy: CopyOut, full: Full, empty: Empty) -> Result<(CopyOut, Full), Stopped> {
     let (stop, stopper) = Stopper::new(&copy);
-    let reading = tokio::task::spawn_blocking(move || {
-        loop {
-            let mut buffer = empty.blocking_recv().ok_or(Stopped::Alone)?;
-            let status = copy.read_blocking(&mut buffer, FILL_BYTES, &stop)?;
-            full.blocking_send(Some(buffer))
-                .map_err(|_| Stopped::Alone)?;
-            if status == CopyStatus::End {
-                return Ok((copy, full));
-            }
-        }
+    let (done, reading) = oneshot::channel();
+    let runtime = Handle::current();
+    let thread = std::thread::Builder::new().name("opskit-reader".to_owned());
+    let started = thread.spawn(move || {
+        // What is dropped here has its statement cancelled by the runtime.
+        let _runtime = runtime.enter();
+        // Nobody may wait for it any more.
+        let _ = done.send(fill(copy, full, empty, &stop));
     });
-    let read: Result<_, Stopped> = reading.await.map_err(|source| {
+    started.map_err(|source| {
+        Error::new(ErrorKind::Internal, "cannot start a thread to read with").with_source(source)
+    })?;
+    let read = reading.await.map_err(|source| {
         Error::new(ErrorKind::Internal, "the reader stopped").with_source(source)
     })?;
     stopper.disarm();
     let (mut copy, full) = read?;
     copy.attach()?;
     Ok((copy, full))
+}
+
+fn fill(
+    mut copy: CopyOut,
+    full: Full,
+    mut empty: Empty,
+    stop: &AtomicBool,
+) -> Result<(CopyOut, Full), Stopped> {
+    loop {
+        let mut buffer = empty.blocking_recv().ok_or(Stopped::Alone)?;
+        let status = copy.read_blocking(&mut buffer, FILL_BYTES, stop)?;
+        full.blocking_send(Some(buffer))
+            .map_err(|_| Stopped::Alone)?;
+        if status == CopyStatus::End {
+            return Ok((copy, full));
+        }
+    }
 }
 
 /// Stops the thread that reads when nobody waits for it any more, and what the server does for it: the
