@@ -6,7 +6,7 @@ use crate::export::Exactness;
 use crate::export::parquet::ParquetOptions;
 use crate::hook::Hooks;
 use crate::postgres::export::ExportRequest;
-use crate::repository::{BackupType, DataFormat, GitState};
+use crate::repository::{BackupType, DataFormat, GitState, Selection};
 use crate::sink::FileFormat;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,6 +33,10 @@ pub struct BackupRequest {
     pub only: Vec<Pattern>,
     /// Tables whose rows are not wanted.
     pub exclude: Vec<Pattern>,
+    /// Whether the rows were chosen for this run, as [`Self::only`] and [`Self::excluding`] say. Such a
+    /// backup is not the one that a schedule waits for. Patterns that are added to `exclude` for each run of
+    /// a target leave this as it is.
+    pub selection: Selection,
     /// What belongs to the user.
     pub scope: Scope,
     /// The form of the data objects.
@@ -72,6 +76,7 @@ impl BackupRequest {
             backup_type: BackupType::Full,
             only: Vec::new(),
             exclude: Vec::new(),
+            selection: Selection::All,
             scope: Scope::default(),
             format: DataFormat::Parquet,
             tags: BTreeMap::new(),
@@ -101,6 +106,9 @@ impl BackupRequest {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed pattern.
     pub fn only<S: AsRef<str>>(mut self, patterns: impl IntoIterator<Item = S>) -> Result<Self> {
         self.only = parse(patterns)?;
+        if !self.only.is_empty() {
+            self.selection = Selection::Some;
+        }
         Ok(self)
     }
 
@@ -120,6 +128,9 @@ impl BackupRequest {
         patterns: impl IntoIterator<Item = S>,
     ) -> Result<Self> {
         self.exclude = parse(patterns)?;
+        if !self.exclude.is_empty() {
+            self.selection = Selection::Some;
+        }
         Ok(self)
     }
 
