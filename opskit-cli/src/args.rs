@@ -3,7 +3,7 @@
 mod backup;
 mod restore;
 
-pub(crate) use backup::{BackupArgs, ListArgs, RepositoryArgs, ShowArgs, VerifyArgs};
+pub(crate) use backup::{BackupArgs, ListArgs, OfArgs, RepositoryArgs, ShowArgs, VerifyArgs};
 pub(crate) use restore::{DrillArgs, RestoreArgs};
 
 use crate::exit::EXIT_CODES;

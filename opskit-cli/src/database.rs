@@ -109,6 +109,25 @@ impl Database {
     }
 }
 
+/// The target of the database that is meant when a command names none, as far as can be told.
+pub(crate) fn usual_target(project: &Project, app: &App) -> Option<(String, Target)> {
+    let env = &app.env;
+    let config = &project.config;
+    let text = env
+        .database_url
+        .as_deref()
+        .or(env.supabase_db_url.as_deref());
+    let by_name = |name: &str| Some((name.to_owned(), config.targets.get(name)?.clone()));
+    match text {
+        Some(name) if is_name(name) => by_name(name),
+        Some(text) => {
+            let url = DatabaseUrl::parse(text, &env.connect).ok()?;
+            same_database(&url, project, app)
+        }
+        None => by_name(config.default_target.as_deref()?),
+    }
+}
+
 /// The target whose URL leads to the same database: naming it by its URL does not make it less precious.
 fn same_database(url: &DatabaseUrl, project: &Project, app: &App) -> Option<(String, Target)> {
     let leads_there = |(name, target): &(&String, &Target)| {

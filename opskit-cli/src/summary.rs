@@ -3,7 +3,7 @@
 use crate::units;
 use opskit_core::export::Exactness;
 use opskit_core::postgres::export::{ExportPlan, ExportReport, TableReport};
-use opskit_core::repository::Excluded;
+use opskit_core::repository::{BackupId, BackupType, Excluded, Origin};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -28,6 +28,19 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
         out.push('\n');
     }
     out
+}
+
+/// What a backup holds, in one word.
+pub(crate) fn type_word(backup_type: BackupType) -> &'static str {
+    match backup_type {
+        BackupType::Schema => "schema",
+        _ => "full",
+    }
+}
+
+/// Which backup it is, and of which database.
+pub(crate) fn of(id: &BackupId, origin: &Origin) -> String {
+    format!("{id}, {} backup of {origin}", type_word(origin.backup_type))
 }
 
 /// What is not in a backup: one line each.

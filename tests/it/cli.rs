@@ -9,6 +9,8 @@ mod formats;
 mod help;
 mod hooks;
 mod interrupted;
+mod latest;
+mod repositories;
 mod restore;
 mod schema;
 mod secrets;

@@ -158,6 +158,28 @@ async fn time_limits() {
     );
 }
 
+/// Somebody on the server ended the statement: the caller has cancelled nothing.
+#[tokio::test]
+async fn a_statement_that_an_administrator_cancels_is_not_cancelled_by_the_caller() {
+    let mut connection = connect(&superuser().await).await.unwrap();
+    let mut admin = connect(&superuser().await).await.unwrap();
+    let pid = connection.process_id();
+    let cancel = async {
+        let is_asleep = format!(
+            "select count(*) from pg_stat_activity where pid = {pid} and wait_event = 'PgSleep'"
+        );
+        while one(&mut admin, &is_asleep).await != "1" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        one(&mut admin, &format!("select pg_cancel_backend({pid})")).await
+    };
+    let (answer, _) = tokio::join!(connection.query("select pg_sleep(60)"), cancel);
+    let error = answer.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(error.hint().unwrap().contains("administrator"));
+    assert_eq!(one(&mut connection, "select 1").await, "1");
+}
+
 #[tokio::test]
 async fn a_dropped_query_poisons_the_connection() {
     let mut connection = connect(&superuser().await).await.unwrap();

@@ -4,7 +4,7 @@ use super::Compression;
 use crate::exit::EXIT_CODES;
 use crate::limits::LimitArgs;
 use clap::{Args, ValueEnum};
-use opskit_core::repository::{BackupType, DataFormat, VerifyLevel};
+use opskit_core::repository::{Among, BackupType, DataFormat, VerifyLevel};
 
 /// Where backups are kept.
 #[derive(Debug, Args)]
@@ -13,6 +13,25 @@ pub(crate) struct RepositoryArgs {
     /// target or the default one of opskit.toml, else ./backups]
     #[arg(long, value_name = "DIR")]
     pub(crate) repo: Option<String>,
+}
+
+/// Which backups are meant.
+#[derive(Debug, Args)]
+pub(crate) struct OfArgs {
+    /// The database that backups are of: a target of opskit.toml, or its own name. Where a repository has
+    /// backups of several, latest needs it
+    #[arg(long, value_name = "TARGET|DATABASE")]
+    pub(crate) of: Option<String>,
+}
+
+impl OfArgs {
+    /// All of that database.
+    pub(crate) fn among(&self) -> Among {
+        match &self.of {
+            Some(name) => Among::all().of(name),
+            None => Among::all(),
+        }
+    }
 }
 
 /// Back a database up: all objects, and all rows from one snapshot.
@@ -58,6 +77,9 @@ pub(crate) struct BackupArgs {
     /// the default target, else the PG* variables]
     #[arg(long, value_name = "URL")]
     pub(crate) db: Option<String>,
+    /// Make the repository that opskit.toml names, where it is not there yet
+    #[arg(long)]
+    pub(crate) init: bool,
     /// Show what would be stored and what stands in the way, and store nothing
     #[arg(long)]
     pub(crate) plan: bool,
@@ -67,6 +89,8 @@ pub(crate) struct BackupArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) of: OfArgs,
     #[command(flatten)]
     pub(crate) repository: RepositoryArgs,
 }
@@ -79,6 +103,8 @@ pub(crate) struct ShowArgs {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     #[command(flatten)]
+    pub(crate) of: OfArgs,
+    #[command(flatten)]
     pub(crate) repository: RepositoryArgs,
 }
 
@@ -89,6 +115,8 @@ pub(crate) struct VerifyArgs {
     /// The backup, or latest
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) of: OfArgs,
     /// How deep to look
     #[arg(long, value_enum, default_value_t = LevelArg::Hash)]
     pub(crate) level: LevelArg,

@@ -1,6 +1,6 @@
 //! `restore` and `drill`, as they are typed.
 
-use super::RepositoryArgs;
+use super::{OfArgs, RepositoryArgs};
 use crate::exit::EXIT_CODES;
 use clap::Args;
 use opskit_core::config::parse_duration;
@@ -15,9 +15,11 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct RestoreArgs {
-    /// The backup, or latest
+    /// The backup, or latest: the latest that holds rows, unless --schema-only is asked for
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) of: OfArgs,
     /// The database to restore into: a URL, or a target of opskit.toml
     #[arg(long, value_name = "URL")]
     pub(crate) to: String,
@@ -73,9 +75,11 @@ pub(crate) struct RestoreArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct DrillArgs {
-    /// The backup
+    /// The backup; latest is the latest that holds rows
     #[arg(value_name = "ID", default_value = "latest")]
     pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) of: OfArgs,
     /// Restore into this empty database instead: a URL, or a target of opskit.toml
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,

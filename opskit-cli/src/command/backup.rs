@@ -2,40 +2,45 @@
 
 use crate::App;
 use crate::args::BackupArgs;
-use crate::database::Database;
+use crate::database::{Database, usual_target};
 use crate::exit::Stop;
-use crate::limits::Limits;
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{Project, is_name};
 use crate::summary::{aligned, excluded};
 use crate::{runtime, units};
 use opskit_core::Error;
-use opskit_core::backup::{Backup, BackupPlan, BackupReport, BackupRequest, backup};
+use opskit_core::backup::{Backup, BackupPlan, BackupReport, BackupRequest, backup, not_begun};
 use opskit_core::catalog::Scope;
 use opskit_core::context::OpContext;
 use opskit_core::event::Event;
 use opskit_core::hook::Hooks;
-use opskit_core::repository::{BackupType, GitState, Repository};
+use opskit_core::repository::{BackupType, GitState, Repository, Selection};
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn run(args: &BackupArgs, app: &App) -> Result<(), Stop> {
-    let limits = args.limits.resolve(app)?;
-    let database = Database::find(args.db.as_deref(), app)?;
-    let request = request(args, &limits, &database)?;
     if args.plan {
+        let database = Database::find(args.db.as_deref(), app)?;
+        let request = request(args, &database, app)?;
         return plan(&database, request, app);
     }
-    let request = request.with_hooks(hooks(app)?);
-    let place = args.repository.place(Some(&database), app)?;
+    let hooks = hooks(app)?;
+    let begun = begin(args, app);
     let printer = &app.printer;
     let report = runtime::block_on(printer, async |cancel| {
         let progress = Arc::new(Progress::new(printer));
         let watched = Arc::clone(&progress);
         let ctx = OpContext::new(cancel).with_observer(move |event: &Event| watched.observe(event));
-        let repository = Repository::create(place)?;
+        let (database, repository, request) = match begun {
+            Ok(begun) => begun,
+            Err(not) => {
+                Box::pin(not.tell(args, app, &ctx, hooks)).await;
+                return Err(not.error.into());
+            }
+        };
+        let request = request.with_hooks(hooks);
         let result = Box::pin(backup(&ctx, &database.url, &repository, request)).await;
         progress.clear();
         Ok(result.map_err(|error| database.explain(error))?)
@@ -50,11 +55,64 @@ pub(crate) fn run(args: &BackupArgs, app: &App) -> Result<(), Stop> {
     printer.good_news(&text(&report))
 }
 
-fn request(
+/// All that a run needs.
+fn begin(
     args: &BackupArgs,
-    limits: &Limits,
-    database: &Database,
-) -> Result<BackupRequest, Error> {
+    app: &App,
+) -> Result<(Database, Repository, BackupRequest), Box<NotBegun>> {
+    let not = |database, error| Box::new(NotBegun { database, error });
+    let database = Database::find(args.db.as_deref(), app).map_err(|error| not(None, error))?;
+    let rest = || {
+        let request = request(args, &database, app)?;
+        let target = database.target.as_ref().map(|(_, target)| target);
+        let place = args.repository.place(target, app)?;
+        let repository = match args.init {
+            true => place.make()?,
+            false => place.open_or_make()?,
+        };
+        Ok::<_, Error>((repository, request))
+    };
+    match rest() {
+        Ok((repository, request)) => Ok((database, repository, request)),
+        Err(error) => Err(not(Some(database), error)),
+    }
+}
+
+/// A run that cannot begin.
+struct NotBegun {
+    database: Option<Database>,
+    error: Error,
+}
+
+impl NotBegun {
+    /// Tells the hook: whoever waits for news of backups learns of it there alone.
+    async fn tell(&self, args: &BackupArgs, app: &App, ctx: &OpContext, hooks: Hooks) {
+        let mut request = BackupRequest::new().with_hooks(hooks);
+        request.backup_type = args.backup_type.into();
+        request.tags = args.tags.iter().cloned().collect();
+        let database = self.database.as_ref();
+        request.target = match database {
+            Some(database) => database.target.as_ref().map(|(name, _)| name.clone()),
+            None => named_target(args, app),
+        };
+        let database = database.map_or("", |database| database.url.dbname());
+        let told = not_begun(ctx, &request, database, &self.error).await;
+        if let Err(error) = told {
+            app.printer.warning(&error.chain().join(": "));
+        }
+    }
+}
+
+/// The target that is meant, where its URL cannot be had.
+fn named_target(args: &BackupArgs, app: &App) -> Option<String> {
+    match &args.db {
+        Some(db) => Some(db.clone()).filter(|db| is_name(db)),
+        None => usual_target(&Project::find(app).ok()??, app).map(|(name, _)| name),
+    }
+}
+
+fn request(args: &BackupArgs, database: &Database, app: &App) -> Result<BackupRequest, Error> {
+    let limits = args.limits.resolve(app)?;
     let target = database.target.as_ref().map(|(_, target)| target);
     let ignored = target.map_or(&[][..], |target| &target.ignore_schemas);
     let mut request = BackupRequest::new()
@@ -69,6 +127,9 @@ fn request(
     request.backup_type = args.backup_type.into();
     request.exclude_large_objects = args.exclude_large_objects;
     request.scope = Scope::default().ignoring(args.ignore_schema.iter().chain(ignored));
+    if !args.ignore_schema.is_empty() {
+        request.selection = Selection::Some;
+    }
     request.tags = args.tags.iter().cloned().collect();
     request.accept_losses = args.accept_loss.clone();
     request.git = git();

@@ -6,12 +6,12 @@ use crate::args::DrillArgs;
 use crate::database::Database;
 use crate::exit::Stop;
 use crate::progress::Progress;
+use crate::summary::of;
 use crate::{runtime, units};
 use opskit_core::backup::drill::{DrillReport, DrillRequest, Outcome, drill};
 use opskit_core::backup::restore::Trust;
 use opskit_core::context::OpContext;
 use opskit_core::event::Event;
-use opskit_core::repository::Repository;
 use opskit_core::{Error, ErrorKind};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -26,8 +26,11 @@ pub(crate) fn run(args: &DrillArgs, app: &App) -> Result<(), Stop> {
     if let Some(database) = &database {
         database.confirm(args.confirm.as_deref())?;
     }
-    let repository = Repository::open(args.repository.place(database.as_ref(), app)?)?;
-    let id = repository.find(&args.id)?;
+    let place = args
+        .repository
+        .place_of_backups(&args.of, database.as_ref(), app)?;
+    let repository = place.open()?;
+    let id = repository.find_of(&args.id, &args.of.among().with_rows())?;
     let mut request = DrillRequest::default();
     request.to = database.map(|database| database.url);
     request.bin_dir = args.pg_bin.clone();
@@ -86,8 +89,9 @@ pub(crate) fn text(report: &DrillReport) -> String {
     };
     let _ = writeln!(
         out,
-        "drill {outcome}: recovery took {}",
-        units::elapsed(Duration::from_millis(report.recovery_ms))
+        "drill {outcome}: recovery took {}: {}",
+        units::elapsed(Duration::from_millis(report.recovery_ms)),
+        of(&report.backup, &report.source),
     );
     out
 }

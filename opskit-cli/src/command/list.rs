@@ -5,9 +5,9 @@ use crate::args::ListArgs;
 use crate::exit::Stop;
 use crate::project::Project;
 use crate::repository::place_of;
-use crate::summary::aligned;
+use crate::summary::{aligned, type_word};
 use crate::units;
-use opskit_core::repository::{BackupId, BackupType, Overdue, Repository};
+use opskit_core::repository::{Among, BackupId, Origin, Overdue, Repository};
 use opskit_core::{Error, ErrorKind};
 use serde::Serialize;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(crate) struct ListDocument {
     backups: Vec<Listed>,
     /// Targets of `opskit.toml` whose schedule was not kept.
     overdue: Vec<OverdueTarget>,
+    /// What the user should know.
+    warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,24 +38,30 @@ pub(crate) struct OverdueTarget {
 #[derive(Debug, Serialize)]
 struct Listed {
     id: BackupId,
-    #[serde(rename = "type")]
-    backup_type: Option<BackupType>,
+    #[serde(flatten)]
+    origin: Option<Origin>,
     snapshot_at: Option<String>,
     objects: u64,
     stored_bytes: u64,
-    /// Why its manifest cannot be read.
+    /// Why its manifests cannot be read.
     error: Option<String>,
 }
 
 pub(crate) fn run(args: &ListArgs, app: &App) -> Result<(), Stop> {
-    let repository = Repository::open(args.repository.place(None, app)?)?;
-    let document = ListDocument::of(&repository, overdue(&repository, app)?)?;
-    document.overdue.iter().for_each(|late| warn(late, app));
+    let repository = args
+        .repository
+        .place_of_backups(&args.of, None, app)?
+        .open()?;
+    let mut document = ListDocument::of(&repository, &args.of.among())?;
+    document.look_at_history(&repository, app);
     if app.printer.is_json() {
         app.printer.json(&document)?;
     } else {
         app.printer.result(&text(&document))?;
     }
+    let warnings = document.warnings.iter();
+    warnings.for_each(|text| app.printer.warning(text));
+    document.overdue.iter().for_each(|late| warn(late, app));
     match document.is_sound() {
         true => Ok(()),
         false => Err(Stop::Told(ErrorKind::Damaged)),
@@ -61,15 +69,39 @@ pub(crate) fn run(args: &ListArgs, app: &App) -> Result<(), Stop> {
 }
 
 impl ListDocument {
-    pub(crate) fn of(repository: &Repository, overdue: Vec<OverdueTarget>) -> Result<Self, Error> {
-        let ids = repository.backups()?;
+    pub(crate) fn of(repository: &Repository, among: &Among) -> Result<Self, Error> {
+        let ids = repository.among(among)?;
         Ok(Self {
             schema: "opskit.list/1",
             repository: repository.id().to_owned(),
             location: repository.path().display().to_string(),
             backups: ids.iter().map(|id| listed(repository, id)).collect(),
-            overdue,
+            overdue: Vec::new(),
+            warnings: Vec::new(),
         })
+    }
+
+    /// Tells what is overdue. What the history is too damaged to say takes nothing from the list.
+    fn look_at_history(&mut self, repository: &Repository, app: &App) {
+        match repository.read_history() {
+            Ok(history) => {
+                let unreadable = history.unreadable.into_iter();
+                self.warnings.extend(unreadable.map(|fault| {
+                    format!(
+                        "a record cannot be read: {}: {}",
+                        fault.object, fault.problem
+                    )
+                }));
+            }
+            Err(error) => self.warnings.push(error.chain().join(": ")),
+        }
+        match overdue(repository, app) {
+            Ok(overdue) => self.overdue = overdue,
+            Err(error) => self.warnings.push(format!(
+                "whether a backup is overdue cannot be told: {}",
+                error.chain().join(": ")
+            )),
+        }
     }
 
     /// Whether the manifest of each can be read.
@@ -89,7 +121,8 @@ fn overdue(repository: &Repository, app: &App) -> Result<Vec<OverdueTarget>, Err
         let Some(every) = target.schedule else {
             continue;
         };
-        if place_of(Some(target), &project)?.canonicalize().ok() != here {
+        let place = place_of(Some(target), &project)?.path;
+        if place.canonicalize().ok() != here {
             continue;
         }
         let overdue = repository.overdue(name, every, OffsetDateTime::now_utc())?;
@@ -121,47 +154,45 @@ fn warn(late: &OverdueTarget, app: &App) {
 }
 
 fn listed(repository: &Repository, id: &BackupId) -> Listed {
-    match repository.read(id) {
-        Ok(reader) => {
-            let manifest = reader.manifest();
-            Listed {
-                id: id.clone(),
-                backup_type: Some(manifest.backup_type),
-                snapshot_at: Some(manifest.snapshot_at.clone()),
-                objects: manifest.all_objects().count() as u64,
-                stored_bytes: manifest.stored_bytes(),
-                error: None,
-            }
-        }
-        Err(error) => Listed {
+    let read = || {
+        let reader = repository.read(id)?;
+        let manifest = reader.manifest();
+        Ok::<_, Error>(Listed {
             id: id.clone(),
-            backup_type: None,
-            snapshot_at: None,
-            objects: 0,
-            stored_bytes: 0,
-            error: Some(error.chain().join(": ")),
-        },
-    }
+            origin: Some(reader.origin()?),
+            snapshot_at: Some(manifest.snapshot_at.clone()),
+            objects: manifest.all_objects().count() as u64,
+            stored_bytes: manifest.stored_bytes(),
+            error: None,
+        })
+    };
+    read().unwrap_or_else(|error| Listed {
+        id: id.clone(),
+        origin: None,
+        snapshot_at: None,
+        objects: 0,
+        stored_bytes: 0,
+        error: Some(error.chain().join(": ")),
+    })
 }
 
 /// The list for people.
 pub(crate) fn text(document: &ListDocument) -> String {
-    let rows: Vec<Vec<String>> = document
-        .backups
-        .iter()
-        .map(|backup| match &backup.error {
-            Some(error) => vec![backup.id.to_string(), error.clone()],
-            None => vec![
-                backup.id.to_string(),
-                match backup.backup_type {
-                    Some(BackupType::Schema) => "schema".to_owned(),
-                    _ => "full".to_owned(),
-                },
-                units::counted(backup.objects, "object"),
-                units::size(backup.stored_bytes),
-            ],
-        })
-        .collect();
+    let row = |backup: &Listed| match (&backup.error, &backup.origin) {
+        (None, Some(origin)) => vec![
+            backup.id.to_string(),
+            origin.target.clone().unwrap_or_else(|| "-".to_owned()),
+            origin.database.clone(),
+            type_word(origin.backup_type).to_owned(),
+            units::counted(backup.objects, "object"),
+            units::size(backup.stored_bytes),
+        ],
+        (error, _) => vec![
+            backup.id.to_string(),
+            error.clone().unwrap_or_else(|| "unreadable".to_owned()),
+        ],
+    };
+    let rows: Vec<Vec<String>> = document.backups.iter().map(row).collect();
     let count = units::counted(document.backups.len() as u64, "backup");
     format!("{}{count} in {}\n", aligned(&rows), document.location)
 }

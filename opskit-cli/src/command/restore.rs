@@ -5,7 +5,7 @@ use crate::args::RestoreArgs;
 use crate::database::Database;
 use crate::exit::Stop;
 use crate::progress::Progress;
-use crate::summary::aligned;
+use crate::summary::{aligned, of};
 use crate::{runtime, units};
 use opskit_core::backup::restore::{
     Carry, Difference, Existing, MissingRoles, OnError, Part, Restore, RestorePlan, RestoreReport,
@@ -13,7 +13,6 @@ use opskit_core::backup::restore::{
 };
 use opskit_core::context::OpContext;
 use opskit_core::event::Event;
-use opskit_core::repository::Repository;
 use opskit_core::{Error, ErrorKind};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -22,8 +21,15 @@ use std::time::Duration;
 pub(crate) fn run(args: &RestoreArgs, app: &App) -> Result<(), Stop> {
     let database = Database::find(Some(&args.to), app)?;
     let request = request(args)?;
-    let repository = Repository::open(args.repository.place(Some(&database), app)?)?;
-    let backup = repository.read(&repository.find(&args.id)?)?;
+    let place = args
+        .repository
+        .place_of_backups(&args.of, Some(&database), app)?;
+    let repository = place.open()?;
+    let among = match args.schema_only {
+        true => args.of.among(),
+        false => args.of.among().with_rows(),
+    };
+    let backup = repository.read(&repository.find_of(&args.id, &among)?)?;
     if !args.plan {
         database.confirm(args.confirm.as_deref())?;
     }
@@ -137,7 +143,7 @@ fn plan_text(plan: &RestorePlan) -> String {
     let _ = writeln!(
         out,
         "{} into \"{}\" by {who}: {} before the rows, {} of rows, {} after them, {} for owners, privileges and comments",
-        plan.backup,
+        of(&plan.backup, &plan.source),
         plan.database,
         units::counted(plan.pre_data as u64, "statement"),
         units::size(plan.bytes),

@@ -3,9 +3,9 @@
 use crate::App;
 use crate::args::ShowArgs;
 use crate::exit::Stop;
-use crate::summary::{aligned, excluded};
+use crate::summary::{aligned, excluded, type_word};
 use crate::units;
-use opskit_core::repository::{Contents, Manifest, Repository, TableEntry};
+use opskit_core::repository::{Contents, Manifest, TableEntry};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -18,8 +18,11 @@ struct ShowDocument<'a> {
 }
 
 pub(crate) fn run(args: &ShowArgs, app: &App) -> Result<(), Stop> {
-    let repository = Repository::open(args.repository.place(None, app)?)?;
-    let reader = repository.read(&repository.find(&args.id)?)?;
+    let repository = args
+        .repository
+        .place_of_backups(&args.of, None, app)?
+        .open()?;
+    let reader = repository.read(&repository.find_of(&args.id, &args.of.among())?)?;
     let contents = reader.contents()?;
     if app.printer.is_json() {
         return app.printer.json(&ShowDocument {
@@ -42,6 +45,10 @@ fn text(manifest: &Manifest, contents: &Contents) -> String {
         let _ = writeln!(out, "{name:<10} {value}");
     };
     line("backup", manifest.id.as_str());
+    line("type", type_word(manifest.backup_type));
+    if let Some(target) = &source.target {
+        line("target", target);
+    }
     line("database", &source.database);
     line("server", &source.server_version.to_string());
     line("snapshot", &manifest.snapshot_at);

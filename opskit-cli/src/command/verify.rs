@@ -10,8 +10,11 @@ use opskit_core::{Error, ErrorKind};
 use std::fmt::Write as _;
 
 pub(crate) fn run(args: &VerifyArgs, app: &App) -> Result<(), Stop> {
-    let repository = Repository::open(args.repository.place(None, app)?)?;
-    let id = repository.find(&args.id)?;
+    let repository = args
+        .repository
+        .place_of_backups(&args.of, None, app)?
+        .open()?;
+    let id = repository.find_of(&args.id, &args.of.among())?;
     let level = args.level.into();
     let report = runtime::block_on(&app.printer, async |cancel| {
         let ctx = OpContext::new(cancel);

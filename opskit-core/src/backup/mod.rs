@@ -28,7 +28,7 @@ pub use open::Backup;
 pub use plan::{BackupPlan, Loss, Missing, PlannedTable};
 pub use report::{BackedUpTable, BackupReport};
 pub use request::BackupRequest;
-pub use run::backup;
+pub use run::{backup, not_begun};
 
 /// The key of the advisory lock that backups and migrations take: the bytes of `opskit` as a number.
 /// It is a lock of the session, and of one database.

@@ -6,7 +6,7 @@ use crate::export::Exactness;
 use crate::export::parquet::ParquetOptions;
 use crate::hook::Hooks;
 use crate::postgres::export::ExportRequest;
-use crate::repository::{BackupType, DataFormat, GitState};
+use crate::repository::{BackupType, DataFormat, GitState, Selection};
 use crate::sink::FileFormat;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,6 +35,10 @@ pub struct BackupRequest {
     pub exclude: Vec<Pattern>,
     /// Whether large objects are left out.
     pub exclude_large_objects: bool,
+    /// Whether the rows were chosen for this run, as [`Self::only`] and [`Self::excluding`] say. Such a
+    /// backup is not the one that a schedule waits for. Patterns that are added to `exclude` for each run of
+    /// a target leave this as it is.
+    pub selection: Selection,
     /// What belongs to the user.
     pub scope: Scope,
     /// The form of the data objects.
@@ -75,6 +79,7 @@ impl BackupRequest {
             only: Vec::new(),
             exclude: Vec::new(),
             exclude_large_objects: false,
+            selection: Selection::All,
             scope: Scope::default(),
             format: DataFormat::Parquet,
             tags: BTreeMap::new(),
@@ -104,6 +109,9 @@ impl BackupRequest {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed pattern.
     pub fn only<S: AsRef<str>>(mut self, patterns: impl IntoIterator<Item = S>) -> Result<Self> {
         self.only = parse(patterns)?;
+        if !self.only.is_empty() {
+            self.selection = Selection::Some;
+        }
         Ok(self)
     }
 
@@ -123,6 +131,9 @@ impl BackupRequest {
         patterns: impl IntoIterator<Item = S>,
     ) -> Result<Self> {
         self.exclude = parse(patterns)?;
+        if !self.exclude.is_empty() {
+            self.selection = Selection::Some;
+        }
         Ok(self)
     }
 

@@ -57,6 +57,44 @@ pub async fn backup(
     }
 }
 
+/// Tells the hook for failures of a backup that could not begin, because what it needs is not there: its
+/// repository, or the URL of its database. There is no record of it then. What the request says of a target and
+/// of hooks is used.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use opskit_core::backup::{BackupRequest, not_begun};
+/// use opskit_core::context::OpContext;
+/// use opskit_core::{Error, ErrorKind};
+/// let error = Error::new(ErrorKind::NotFound, "\"/mnt/backups\" is no repository");
+/// let request = BackupRequest::new().with_target("shop");
+/// not_begun(&OpContext::default(), &request, "shop", &error).await?;
+/// # Ok::<(), opskit_core::Error>(()) }).unwrap();
+/// ```
+///
+/// # Errors
+/// As [`Hooks::failed`](crate::hook::Hooks::failed).
+pub async fn not_begun(
+    ctx: &OpContext,
+    request: &BackupRequest,
+    database: &str,
+    error: &Error,
+) -> Result<()> {
+    let started = Started::now(ctx);
+    let run = Run {
+        id: BackupId::new(started.at)?,
+        started,
+        request,
+        database,
+    };
+    let record = run.record(ctx, RunStatus::of(error), started.at)?;
+    let record = RunRecord {
+        error: Some(RunError::of(error)),
+        ..record
+    };
+    Box::pin(run.tell(ctx, &record)).await
+}
+
 /// What the record of a run tells, whatever became of it.
 pub(super) struct Run<'a> {
     pub(super) id: BackupId,
@@ -71,6 +109,7 @@ impl Run<'_> {
             version: RECORD_VERSION,
             id: self.id.clone(),
             backup_type: self.request.backup_type,
+            selection: self.request.selection,
             status,
             started_at: rfc3339(self.started.at)?,
             finished_at: rfc3339(now)?,

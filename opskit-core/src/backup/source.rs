@@ -70,6 +70,7 @@ impl Cluster {
     pub(super) fn source(self, of: &SourceIdentity, lsn: Option<String>) -> Source {
         Source {
             database: of.database.clone(),
+            target: None,
             role: self.role,
             server_version: of.server_version,
             system_identifier: self.system_identifier,
@@ -154,16 +155,38 @@ async fn attempt(session: &mut Session, sql: &str) -> Result<Option<String>> {
     Ok(first.and_then(|row| row.into_iter().next().flatten()))
 }
 
-/// None where the role may not ask.
+/// None where the role may not ask, or where there is nothing to ask. Any other error says nothing about
+/// that, and is one.
 fn if_allowed<T>(asked: Result<T>) -> Result<Option<T>> {
     match asked {
         Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Cancelled) => {
-            Err(error)
-        }
-        Err(error) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::Unsupported
+            ) =>
+        {
             tracing::debug!(%error, "not told");
             Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn only_what_may_not_be_asked_is_left_out() {
+        for kind in ErrorKind::ALL {
+            let asked = if_allowed::<()>(Err(Error::new(kind, "m")));
+            let left_out = matches!(
+                kind,
+                ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::Unsupported
+            );
+            assert_eq!(asked.is_ok(), left_out, "{kind}");
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::postgres::session::Session;
 use crate::repository::{
     CLUSTER, CONTENTS_BYTES_MAX, CONTENTS_VERSION, Contents, FACTS, Holds, MANIFEST_BYTES_MAX,
     MANIFEST_VERSION, MODEL, Manifest, POST_DATA, PRE_DATA, PartEntry, Repository, RepositorySink,
-    SEALED, SequenceEntry, TableEntry,
+    SEALED, SequenceEntry, Source, TableEntry,
 };
 use crate::sink::{BackupSink, StoredObject};
 use serde::Serialize;
@@ -121,7 +121,10 @@ impl<'a> Stored<'a> {
             version: CONTENTS_VERSION,
             repository: self.repository.id().to_owned(),
             id: run.id.clone(),
-            source: cluster.source(&leader.source, lsn),
+            source: Source {
+                target: run.request.target.clone(),
+                ..cluster.source(&leader.source, lsn)
+            },
             scope: run.request.scope.clone(),
             excluded: plan.excluded.clone(),
             accepted_losses: run.request.accept_losses.clone(),

@@ -1,8 +1,9 @@
 //! The project's configuration, `opskit.toml`, as plain values.
 //!
 //! This module reads text only. Finding the file and the environment variables that it names is up to
-//! the caller, as is deciding what a setting means for one command. No secret is ever in the file:
-//! a database is named by the environment variable that holds its URL.
+//! the caller, as is deciding what a setting means for one command. A database is named by the environment
+//! variable that holds its URL, so that no password is in the file; the URL of a hook may be in it, and is
+//! never shown.
 
 mod raw;
 #[cfg(test)]

@@ -14,6 +14,9 @@ use toml::Spanned;
 
 type Text = Spanned<String>;
 
+/// As the attribute of [`RawHook`] has it, which takes no constant.
+const A_HOOK_IS: &str = "a hook is a list of a program and its arguments, a URL, or { url_env = the name of a variable }";
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawConfig {
@@ -281,18 +284,38 @@ fn wrong(text: &str, span: Option<&Range<usize>>, what: impl std::fmt::Display) 
 /// What the parser says, without the values that it repeats.
 fn from_toml(text: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
-    let what = match message.split_once("string \"") {
-        Some((before, after)) => {
-            let rest = after.rsplit_once('"').map_or("", |(_, rest)| rest);
-            format!("{before}a string{rest}")
-        }
-        None => message.to_owned(),
-    };
+    let what = without_values(message);
     let what: Vec<&str> = what.split_whitespace().collect();
     let error = wrong(text, error.span().as_ref(), what.join(" "));
     if message.starts_with("unknown field `url`") {
         error.with_hint("A URL holds a password and has no place in a file: put it into an environment variable, and name that in url_env.")
     } else {
         error
+    }
+}
+
+/// Keeps the first words of a message, which say what is wrong, and what is expected, which are words of
+/// ours. Between them stands what the file says.
+fn without_values(message: &str) -> String {
+    if message == A_HOOK_IS || message.starts_with("missing field `") {
+        return message.to_owned();
+    }
+    // A value may have these words too: the last ones are not its own.
+    let (said, expected) = match message.rsplit_once("expected ") {
+        Some((said, expected)) => (said, Some(expected)),
+        None => (message, None),
+    };
+    let words = said.split(['`', '"', '\'', ':', ',', '\n', '(']).next();
+    let mut what = words.unwrap_or_default().trim().to_owned();
+    let key = said.strip_prefix("unknown field `");
+    if let Some((key, _)) = key.and_then(|key| key.split_once('`'))
+        && is_word(key)
+    {
+        what = format!("{what} `{key}`");
+    }
+    match (what.is_empty(), expected) {
+        (_, None) => what,
+        (true, Some(expected)) => format!("expected {expected}"),
+        (false, Some(expected)) => format!("{what}, expected {expected}"),
     }
 }

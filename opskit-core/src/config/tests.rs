@@ -124,6 +124,60 @@ fn a_url_in_the_file_is_refused_and_not_repeated() {
     }
 }
 
+/// Each kind of message that the parser has: none repeats a value, all keep what would be right.
+#[test]
+fn no_message_repeats_a_value() {
+    let target = "[target.a]\nurl_env = \"A\"\n";
+    for (text, said) in [
+        (format!("{target}class = \"s3cretpw\""), "production"),
+        (
+            format!("{target}class = \"expected s3cretpw\""),
+            "production",
+        ),
+        (format!("{target}class = 7331"), "expected"),
+        ("[limits]\njobs = \"s3cretpw\"".to_owned(), "u16"),
+        (
+            "[limits]\njobs = \"a, expected s3cretpw\"".to_owned(),
+            "u16",
+        ),
+        ("[limits]\njobs = -7331".to_owned(), "u16"),
+        ("[limits]\njobs = 7331733173317331".to_owned(), "u16"),
+        ("[limits]\njobs = 7331.5".to_owned(), "u16"),
+        ("[limits]\njobs = 7331-01-01".to_owned(), "u16"),
+        ("[limits]\njobs = 7331-99-99".to_owned(), ""),
+        ("[limits]\nmemory = 7331".to_owned(), "string"),
+        (format!("{target}exclude = \"s3cretpw\""), "sequence"),
+        (format!("{target}exclude = [7331]"), "string"),
+        ("limits = [\"s3cretpw\"]".to_owned(), "RawLimits"),
+        ("limits = \"s3cretpw\"".to_owned(), "RawLimits"),
+        (
+            "default_target = \"s3cretpw\"\ndefault_target = \"s3cretpw\"".to_owned(),
+            "duplicate key",
+        ),
+        ("\"s3cretpw \" = 1".to_owned(), "unknown field"),
+        ("s3cretpw".to_owned(), ""),
+        ("default_target = s3cretpw".to_owned(), ""),
+        ("default_target = \"s3cretpw".to_owned(), ""),
+        ("default_target = \"\\s3cretpw\"".to_owned(), ""),
+        ("default_target = 's3cretpw' s3cretpw".to_owned(), ""),
+        (
+            "default_target.s3cretpw = 1\ndefault_target = 1".to_owned(),
+            "",
+        ),
+        ("[hooks]\non_success = 7331".to_owned(), "a hook is a list"),
+        (target.to_owned(), "missing field `class`"),
+    ] {
+        let error = mistake(&text);
+        let told = format!("{error} {error:?} {:?}", error.hint());
+        assert!(
+            !told.contains("s3cretpw") && !told.contains("7331"),
+            "{told}"
+        );
+        assert!(told.contains(said), "{text}: {told}");
+        assert!(told.contains("line "), "{text}: {told}");
+    }
+}
+
 #[test]
 fn the_url_of_a_hook_is_not_shown() {
     let config = Config::parse("[hooks]\non_success = \"https://host/hunter2?token=hunter2\"");

@@ -22,7 +22,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 pub enum Hook {
     /// A program and its arguments, never through a shell. The document is its standard input.
     Command(Vec<String>),
-    /// A URL. The document is posted to it as `application/json`.
+    /// A URL. The document is posted to it as `application/json`, at least once: all attempts have the
+    /// same `Idempotency-Key`.
     Web(HookUrl),
     /// One that cannot be called, because its URL is not where it should be. A run is not held up by that:
     /// calling it fails.

@@ -1,6 +1,7 @@
 //! URLs.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::random_hex;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
@@ -56,12 +57,14 @@ impl fmt::Debug for HookUrl {
     }
 }
 
-/// Posts a document. What may pass (no connection, an error of the server's own) is tried again.
+/// Posts a document. What may pass (no connection, an error of the server's own) is tried again, with the
+/// same key: an attempt that was given up may have arrived.
 pub(super) async fn post(url: &HookUrl, document: &[u8]) -> Result<()> {
     let client = client()?;
+    let key = random_hex();
     let mut pause = FIRST_PAUSE;
     for _ in 1..ATTEMPTS {
-        match attempt(&client, url, document).await {
+        match attempt(&client, url, &key, document).await {
             Err(error) if error.is_retryable() => {
                 tracing::debug!(%error, "the hook is tried again");
             }
@@ -70,13 +73,14 @@ pub(super) async fn post(url: &HookUrl, document: &[u8]) -> Result<()> {
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    attempt(&client, url, document).await
+    attempt(&client, url, &key, document).await
 }
 
-async fn attempt(client: &Client, url: &HookUrl, document: &[u8]) -> Result<()> {
+async fn attempt(client: &Client, url: &HookUrl, key: &str, document: &[u8]) -> Result<()> {
     let request = client
         .post(url.0.clone())
         .header(CONTENT_TYPE, "application/json")
+        .header("Idempotency-Key", key)
         .body(document.to_vec());
     let host = url.host();
     let response = request.send().await.map_err(|error| {

@@ -100,6 +100,9 @@ impl Contents {
 pub struct Source {
     /// The database.
     pub database: String,
+    /// The name that the user had for it.
+    #[serde(default)]
+    pub target: Option<String>,
     /// The role that read it.
     pub role: String,
     /// The server's version, as a number: 150018.

@@ -3,8 +3,9 @@
 use super::id::stamp;
 use super::layout::HISTORY;
 use super::manifest::{check_version, parse_json};
-use super::{BackupId, BackupType, Repository};
+use super::{BackupId, BackupType, Fault, Repository};
 use crate::error::{Error, ErrorKind, Result, storage};
+use crate::sink::make_private_directory;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,6 +39,18 @@ impl RunStatus {
             _ => Self::Failed,
         }
     }
+}
+
+/// Which rows a run was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Selection {
+    /// All but those that backups of this target always leave out.
+    #[default]
+    All,
+    /// Those that were chosen for this run.
+    Some,
 }
 
 /// What is told of a failure.
@@ -81,6 +94,9 @@ pub struct RunRecord {
     /// What it was to hold.
     #[serde(rename = "type")]
     pub backup_type: BackupType,
+    /// Which rows it was to hold.
+    #[serde(default)]
+    pub selection: Selection,
     /// How it ended.
     pub status: RunStatus,
     /// When it started, in RFC 3339.
@@ -122,19 +138,23 @@ impl RunRecord {
     }
 }
 
+/// The records of runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct History {
+    /// Those that can be read, in the order in which the runs ended.
+    pub records: Vec<RunRecord>,
+    /// Those that cannot, and why.
+    pub unreadable: Vec<Fault>,
+}
+
 impl Repository {
     /// Adds the record of a run that ended `now`.
     ///
     /// # Errors
     /// Of kind `Storage` when it cannot be written.
     pub fn record(&self, record: &RunRecord, now: OffsetDateTime) -> Result<()> {
-        let folder = self.path().join(HISTORY);
-        std::fs::create_dir_all(&folder).map_err(|source| {
-            storage(
-                format!("cannot make directory \"{}\"", folder.display()),
-                source,
-            )
-        })?;
+        make_private_directory(&self.path().join(HISTORY))?;
         crate::sink::write_new(&self.record_path(record, now)?, &written(record)?)
     }
 
@@ -149,7 +169,8 @@ impl Repository {
     }
 
     /// Whether a target has no backup that is younger than its schedule wants. Only backups count that
-    /// are still there; the name is the one that their runs were given.
+    /// are still there and hold all rows; the name is the one that their runs were given. Records that cannot
+    /// be read count for nothing.
     ///
     /// ```
     /// use opskit_core::repository::{Overdue, Repository};
@@ -163,7 +184,7 @@ impl Repository {
     /// ```
     ///
     /// # Errors
-    /// As [`Self::history`] and [`Self::backups`].
+    /// As [`Self::read_history`] and [`Self::backups`].
     pub fn overdue(
         &self,
         target: &str,
@@ -171,12 +192,15 @@ impl Repository {
         now: OffsetDateTime,
     ) -> Result<Option<Overdue>> {
         let there = self.backups()?;
-        let of_target = |record: &RunRecord| {
+        let keeps_schedule = |record: &RunRecord| {
             record.status == RunStatus::Success
+                && record.backup_type == BackupType::Full
+                && record.selection == Selection::All
                 && record.target.as_deref() == Some(target)
                 && there.contains(&record.id)
         };
-        let ids = self.history()?.into_iter().filter(of_target);
+        let records = self.read_history()?.records.into_iter();
+        let ids = records.filter(keeps_schedule);
         let Some(last) = ids.map(|record| record.id).max() else {
             return Ok(Some(Overdue::Never));
         };
@@ -199,6 +223,37 @@ impl Repository {
     /// Of kind `Storage` when the directory cannot be read; [`ErrorKind::Damaged`] for a record that
     /// cannot be understood.
     pub fn history(&self) -> Result<Vec<RunRecord>> {
+        let names = self.record_names()?;
+        names.iter().map(|name| self.read_record(name)).collect()
+    }
+
+    /// The records of all runs, as [`Self::history`], and what of them cannot be read.
+    ///
+    /// ```
+    /// # use opskit_core::repository::Repository;
+    /// # let place = tempfile::tempdir().unwrap();
+    /// let repository = Repository::create(place.path().join("backups"))?;
+    /// assert!(repository.read_history()?.unreadable.is_empty());
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Of kind `Storage` when the directory cannot be read.
+    pub fn read_history(&self) -> Result<History> {
+        let mut history = History::default();
+        for name in self.record_names()? {
+            match self.read_record(&name) {
+                Ok(record) => history.records.push(record),
+                Err(error) => history.unreadable.push(Fault {
+                    object: format!("{HISTORY}/{name}"),
+                    problem: error.chain().join(": "),
+                }),
+            }
+        }
+        Ok(history)
+    }
+
+    fn record_names(&self) -> Result<Vec<String>> {
         let folder = self.path().join(HISTORY);
         let failed = |source| {
             storage(
@@ -221,7 +276,7 @@ impl Repository {
             );
         }
         names.sort();
-        names.iter().map(|name| self.read_record(name)).collect()
+        Ok(names)
     }
 
     /// SHA-256 of the manifest of a backup, as the run that made it recorded it. None where there is no

@@ -5,6 +5,7 @@ mod history;
 mod id;
 mod layout;
 mod manifest;
+mod origin;
 mod reader;
 mod verify;
 mod writer;
@@ -14,18 +15,20 @@ pub use contents::{
     CONTENTS_VERSION, Contents, DataFormat, Excluded, GitState, Holds, Marker, MigrationState,
     PartEntry, SequenceEntry, Source, TableEntry,
 };
-pub use history::{Overdue, RECORD_VERSION, RunError, RunRecord, RunStatus};
+pub use history::{History, Overdue, RECORD_VERSION, RunError, RunRecord, RunStatus, Selection};
 pub use id::BackupId;
 pub(crate) use layout::SEALED;
 pub use layout::{CLUSTER, FACTS, MODEL, POST_DATA, PRE_DATA};
 pub(crate) use manifest::MANIFEST_BYTES_MAX;
 pub use manifest::{BackupType, MANIFEST_VERSION, Manifest};
+pub use origin::{Among, Origin};
 pub use reader::BackupReader;
 pub use verify::{Fault, VerifyLevel, VerifyReport};
 pub use writer::RepositorySink;
 
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::name::random_hex;
+use crate::sink::make_private_directory;
 use layout::{BACKUPS, HEADER, Root};
 use manifest::{check_version, parse_json};
 use serde::{Deserialize, Serialize};
@@ -160,7 +163,8 @@ impl Repository {
         Ok(found)
     }
 
-    /// The backup that is meant by its identity, or by `latest`.
+    /// The backup that is meant by its identity, or by `latest`, which must be of one database.
+    /// [`Self::find_of`] says of which.
     ///
     /// ```
     /// use opskit_core::{ErrorKind, repository::Repository};
@@ -172,31 +176,13 @@ impl Repository {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is no such backup, [`ErrorKind::InvalidInput`] for what names
-    /// none.
+    /// As [`Self::find_of`].
     pub fn find(&self, name: &str) -> Result<BackupId> {
-        let backups = self.backups()?;
-        let missing = |what: String| {
-            Error::new(ErrorKind::NotFound, what)
-                .with_hint("opskit list shows the backups that are complete.")
-        };
-        if name == "latest" {
-            return self
-                .latest(&backups)
-                .ok_or_else(|| missing(format!("\"{}\" has no backup yet", self.path.display())));
-        }
-        let id: BackupId = name.parse()?;
-        if backups.contains(&id) {
-            return Ok(id);
-        }
-        Err(missing(format!(
-            "\"{}\" has no backup {id}",
-            self.path.display()
-        )))
+        self.find_of(name, &Among::all())
     }
 
     /// The last of these, which are in order. Names tell seconds; within one the instants decide.
-    fn latest(&self, backups: &[BackupId]) -> Option<BackupId> {
+    fn last_of(&self, backups: &[BackupId]) -> Option<BackupId> {
         let last = backups.last()?;
         let second = last.started_at().ok();
         let rivals = backups.iter().rev();
@@ -286,7 +272,11 @@ fn make(path: &Path) -> Result<()> {
             source,
         )
     };
-    std::fs::create_dir_all(path).map_err(failed)?;
+    // What stands above it is not ours alone.
+    if let Some(above) = path.parent() {
+        std::fs::create_dir_all(above).map_err(failed)?;
+    }
+    make_private_directory(path)?;
     let entries = std::fs::read_dir(path).map_err(failed)?;
     // A creation that was killed leaves nothing but a draft of the header.
     let draft = format!(".{HEADER}.");

@@ -3,7 +3,7 @@
 use super::contents::CONTENTS_BYTES_MAX;
 use super::layout::{MANIFEST, Root, SEALED};
 use super::manifest::MANIFEST_BYTES_MAX;
-use super::{BackupId, Contents, Manifest, PartEntry};
+use super::{BackupId, Contents, Manifest, Origin, PartEntry};
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::export::parquet::ParquetPart;
 use crate::name::hex;
@@ -65,6 +65,23 @@ impl BackupReader {
 
     pub(super) fn manifest_sha256(&self) -> &str {
         &self.manifest_sha256
+    }
+
+    /// Which database the backup is of.
+    ///
+    /// ```no_run
+    /// # fn example(backup: &opskit_core::repository::BackupReader) -> opskit_core::Result<()> {
+    /// println!("{} is of {}", backup.manifest().id, backup.origin()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::contents`].
+    pub fn origin(&self) -> Result<Origin> {
+        let bytes = self.read_object(SEALED, CONTENTS_BYTES_MAX)?;
+        let origin = Origin::parse(self.manifest.backup_type, &bytes);
+        origin.map_err(|error| about(&self.manifest.id, error))
     }
 
     /// What the backup holds.

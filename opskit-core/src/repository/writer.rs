@@ -4,20 +4,23 @@ use super::layout::{BACKUPS, DATA_PREFIX, LOCK, MANIFEST, check_object_name};
 use super::{BackupId, Repository};
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::sink::{
-    BackupSink, FileFormat, Folder, PartHeader, PartWriter, RowForm, StoredObject, sync_directory,
-    write_new,
+    BackupSink, FileFormat, Folder, PartHeader, PartWriter, Readers, RowForm, StoredObject,
+    make_private_directory, sync_directory, write_new,
 };
 use async_trait::async_trait;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// How often a place is looked for; each try has a name of its own or meets a sweep.
 const TRIES: u32 = 5;
+/// How long a sweep is waited for.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Receives one backup into a repository.
 ///
@@ -76,10 +79,22 @@ impl RepositorySink {
                 source,
             )
         };
-        std::fs::create_dir_all(repository.path().join(BACKUPS)).map_err(failed)?;
-        for _ in 0..TRIES {
-            std::fs::create_dir(&path).map_err(failed)?;
-            if let Some(lock) = lock_new(&path).map_err(failed)? {
+        make_private_directory(&repository.path().join(BACKUPS))?;
+        for attempt in 0..TRIES {
+            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => {}
+                // The sweep that was faster has not taken all of it away yet.
+                Err(error) if attempt > 0 && error.kind() == io::ErrorKind::AlreadyExists => {
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
+                Err(error) => return Err(failed(error)),
+            }
+            let lock = lock_new(&path).inspect_err(|_| {
+                // There was nothing in it but the file without a lock.
+                let _ = clear(&path);
+            });
+            if let Some(lock) = lock? {
                 let writing = Arc::new(Writing {
                     path: path.clone(),
                     committed: AtomicBool::new(false),
@@ -87,7 +102,7 @@ impl RepositorySink {
                 });
                 let hold: Arc<Writing> = Arc::clone(&writing);
                 return Ok(Self {
-                    folder: Folder::new(path, DATA_PREFIX, format, hold),
+                    folder: Folder::new(path, DATA_PREFIX, (format, Readers::Owner), hold),
                     writing,
                 });
             }
@@ -163,21 +178,38 @@ fn sweep_one(path: &Path) -> io::Result<bool> {
 }
 
 /// Makes the lock file and takes the lock. None when a sweep was faster and took it all away.
-fn lock_new(path: &Path) -> io::Result<Option<File>> {
+fn lock_new(path: &Path) -> Result<Option<File>> {
     let place = path.join(LOCK);
+    let failed = |source| storage(format!("cannot make \"{}\"", place.display()), source);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     let lock = match options.open(&place) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+        Err(error) => return Err(failed(error)),
     };
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if !is_ours(flock(&lock, FlockOperation::NonBlockingLockExclusive), path)? {
         return Ok(None);
     }
-    let ours = lock.metadata()?;
+    let ours = lock.metadata().map_err(failed)?;
     let still = std::fs::metadata(&place).is_ok_and(|there| there.ino() == ours.ino());
     Ok(still.then_some(lock))
+}
+
+/// Whether the lock was had. Not when a sweep has it; and where there are no locks at all, no backup can be
+/// told from what a dead writer left.
+fn is_ours(locked: rustix::io::Result<()>, path: &Path) -> Result<bool> {
+    match locked {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(storage(
+            format!("cannot lock a file in \"{}\"", path.display()),
+            errno.into(),
+        )
+        .with_hint(
+            "Keep the repository on a file system that has locks (flock): a local disk, or a share mounted with them.",
+        )),
+    }
 }
 
 /// Removes a backup's directory, the lock file last: until then a sweep can take over.
@@ -210,6 +242,21 @@ mod tests {
 
     fn id(n: u32) -> BackupId {
         format!("20261121T013000Z-{n:08x}").parse().unwrap()
+    }
+
+    /// A file system without locks is told as such; it used to end as a directory that exists already.
+    #[test]
+    fn a_file_system_without_locks_is_told() {
+        use rustix::io::Errno;
+        let path = Path::new("r/backups/x");
+        assert!(is_ours(Ok(()), path).unwrap());
+        assert!(!is_ours(Err(Errno::WOULDBLOCK), path).unwrap());
+        for errno in [Errno::OPNOTSUPP, Errno::NOLCK, Errno::NOSYS] {
+            let error = is_ours(Err(errno), path).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Storage);
+            assert!(error.to_string().contains("cannot lock"), "{error}");
+            assert!(error.hint().unwrap().contains("flock"));
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! A directory that appears whole: written under a temporary name, renamed at the end.
 
-use super::durable::{rename_new, staging_path};
+use super::durable::{Readers, make_directory, rename_new, staging_path};
 use super::folder::Folder;
 use super::{BackupSink, FileFormat, PartHeader, PartWriter, RowForm, StoredObject};
-use crate::error::{Error, ErrorKind, Result, storage};
+use crate::error::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,16 +63,11 @@ impl DirectorySink {
                 format!("\"{}\" names no directory", target.display()),
             )
         })?;
-        std::fs::create_dir_all(&staging).map_err(|source| {
-            storage(
-                format!("cannot create directory \"{}\"", staging.display()),
-                source,
-            )
-        })?;
+        make_directory(&staging, Readers::Umask)?;
         let hold = Arc::new(Staging(staging.clone()));
         Ok(Self {
             target,
-            folder: Folder::new(staging, "", format, hold),
+            folder: Folder::new(staging, "", (format, Readers::Umask), hold),
         })
     }
 

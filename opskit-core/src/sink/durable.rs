@@ -2,20 +2,66 @@
 
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::name::random_hex;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Large enough that a page of Parquet is one or two calls.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// Who may look at what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Whom the umask lets.
+    Umask,
+    /// The user alone.
+    Owner,
+}
+
+impl Readers {
+    fn file_mode(self) -> u32 {
+        match self {
+            Self::Umask => 0o666,
+            Self::Owner => 0o600,
+        }
+    }
+
+    fn directory_mode(self) -> u32 {
+        match self {
+            Self::Umask => 0o777,
+            Self::Owner => 0o700,
+        }
+    }
+}
+
+/// Makes a directory and those above it, where they are not there.
+pub(super) fn make_directory(path: &Path, readers: Readers) -> Result<()> {
+    let mut builder = DirBuilder::new();
+    let made = builder
+        .recursive(true)
+        .mode(readers.directory_mode())
+        .create(path);
+    made.map_err(|source| {
+        storage(
+            format!("cannot make directory \"{}\"", path.display()),
+            source,
+        )
+    })
+}
+
+/// Makes a directory, where it is not there, that nobody else can look into.
+pub(crate) fn make_private_directory(path: &Path) -> Result<()> {
+    make_directory(path, Readers::Owner)
+}
+
 /// Creates a file, or empties the one that an earlier try left; never follows a link.
-pub(super) fn create_file(path: &Path) -> Result<BufWriter<File>> {
-    use std::os::unix::fs::OpenOptionsExt as _;
+pub(super) fn create_file(path: &Path, readers: Readers) -> Result<BufWriter<File>> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
+        .mode(readers.file_mode())
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
         .open(path)
         .map_err(|source| storage(format!("cannot create \"{}\"", path.display()), source))?;
@@ -107,6 +153,7 @@ pub(super) fn staging_path(target: &Path) -> Option<PathBuf> {
 }
 
 /// Writes a small file that appears whole under a name that nothing has, and waits until the disk has it.
+/// Nobody else can read it.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     write_whole(path, bytes, rename_new)
 }
@@ -128,7 +175,7 @@ fn write_whole(path: &Path, bytes: &[u8], rename: fn(&Path, &Path) -> Result<()>
 }
 
 fn write_draft(draft: &Path, bytes: &[u8], name: &str) -> Result<()> {
-    let mut file = create_file(draft)?;
+    let mut file = create_file(draft, Readers::Owner)?;
     file.write_all(bytes)
         .map_err(|source| storage(format!("cannot write \"{name}\""), source))?;
     sync_file(file, name)

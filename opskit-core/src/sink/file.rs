@@ -1,7 +1,7 @@
 //! One file, or one stream: sinks for a single part.
 
 use super::durable::{
-    create_file, exists, remove, rename_new, rename_over, staging_path, sync_file,
+    Readers, create_file, exists, remove, rename_new, rename_over, staging_path, sync_file,
 };
 use super::format::{FileFormat, IpcLayout, PartFiles};
 use super::{BackupSink, PartHeader, PartReceipt, PartWriter, RowForm, Rows, StoredObject};
@@ -109,9 +109,9 @@ impl BackupSink for FileSink {
         only_part(&header)?;
         let side = side_of(&self.staging.0);
         let _ = std::fs::remove_file(&side);
-        let open_side = Box::new(move || create_file(&side));
+        let open_side = Box::new(move || create_file(&side, Readers::Umask));
         let files = PartFiles::new(
-            create_file(&self.staging.0)?,
+            create_file(&self.staging.0, Readers::Umask)?,
             &header,
             self.format,
             IpcLayout::File,

@@ -1,7 +1,7 @@
 //! A folder that parts and objects are written into, durably, before anybody may see it.
 
 use super::digest::stored_object;
-use super::durable::{create_file, sync_directory, sync_file};
+use super::durable::{Readers, create_file, make_directory, sync_directory, sync_file};
 use super::format::{FileFormat, IpcLayout, PartFiles};
 use super::{PartHeader, PartReceipt, PartWriter, RowForm, Rows, StoredObject};
 use crate::error::{Result, storage};
@@ -19,6 +19,7 @@ pub(crate) struct Folder {
     /// What the names of the parts start with: nothing, or `data/`.
     prefix: &'static str,
     format: FileFormat,
+    readers: Readers,
     /// Removes what was written, unless it was committed. A writer may outlive its sink for a moment,
     /// on its thread; what it writes must still go away.
     hold: Arc<dyn Any + Send + Sync>,
@@ -29,13 +30,14 @@ impl Folder {
     pub(crate) fn new(
         path: PathBuf,
         prefix: &'static str,
-        format: FileFormat,
+        (format, readers): (FileFormat, Readers),
         hold: Arc<dyn Any + Send + Sync>,
     ) -> Self {
         Self {
             path,
             prefix,
             format,
+            readers,
             hold,
         }
     }
@@ -64,9 +66,10 @@ impl Folder {
         let side = self.path.join(&names[1]);
         // A part that was tried before may have left a side file that this try has no values for.
         let _ = std::fs::remove_file(&side);
-        let open_side = Box::new(move || create_file(&side));
+        let readers = self.readers;
+        let open_side = Box::new(move || create_file(&side, readers));
         let files = PartFiles::new(
-            create_file(&main)?,
+            create_file(&main, readers)?,
             header,
             self.format,
             IpcLayout::File,
@@ -81,7 +84,7 @@ impl Folder {
 
     /// Stores an object whole.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<StoredObject> {
-        let mut file = create_file(&self.place(name)?)?;
+        let mut file = create_file(&self.place(name)?, self.readers)?;
         file.write_all(bytes)
             .map_err(|source| storage(format!("cannot write \"{name}\""), source))?;
         sync_file(file, name)?;
@@ -97,12 +100,7 @@ impl Folder {
     fn place(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| {
-                storage(
-                    format!("cannot create directory \"{}\"", folder.display()),
-                    source,
-                )
-            })?;
+            make_directory(folder, self.readers)?;
         }
         Ok(path)
     }

@@ -247,7 +247,7 @@ async fn a_schedule_that_is_not_kept_is_told() {
             .env("SHOP_URL", &db.url())
             .run()
     };
-    call(&["backup", "--type", "schema"]).code(0);
+    call(&["backup", "--init"]).code(0);
     // The only repository of the file is meant.
     assert!(place.path().join("elsewhere/backups").is_dir());
     assert_eq!(call(&["list"]).code(0).err(), "");

@@ -80,6 +80,12 @@ fn read_request(stream: impl Read) -> (String, Value) {
     (head, serde_json::from_slice(&body).unwrap())
 }
 
+fn key(head: &str) -> String {
+    let mut lines = head.lines();
+    let key = lines.find_map(|line| line.strip_prefix("idempotency-key: "));
+    key.unwrap().trim().to_owned()
+}
+
 async fn call(url: &str) -> Result<(), opskit_core::Error> {
     Hook::Web(HookUrl::parse(url).unwrap())
         .call(b"{\"n\":1}")
@@ -96,7 +102,11 @@ async fn a_document_is_posted_as_json() {
         head.starts_with(&format!("post /services/{path}?key={path} http/1.1")),
         "{head}"
     );
-    for line in ["content-type: application/json", "user-agent: opskit/"] {
+    for line in [
+        "content-type: application/json",
+        "user-agent: opskit/",
+        "idempotency-key: ",
+    ] {
         assert!(head.contains(line), "{head}");
     }
     assert_eq!(document["n"], 1);
@@ -110,7 +120,16 @@ async fn errors_of_the_server_are_tried_again_and_others_are_not() {
         Answer::Status(200),
     ]);
     call(&url).await.unwrap();
-    assert_eq!(received.iter().take(3).count(), 3);
+    let keys = received.iter().take(3).map(|(head, _)| key(&head));
+    let keys: Vec<String> = keys.collect();
+    // One that was answered too late, or not at all, may have arrived: the receiver can tell.
+    assert!(
+        keys.len() == 3 && keys.iter().all(|key| *key == keys[0]),
+        "{keys:?}"
+    );
+    let (url, received) = receiver(&[Answer::Status(200)]);
+    call(&url).await.unwrap();
+    assert_ne!(key(&received.recv().unwrap().0), keys[0]);
     for (status, kind) in [(404, ErrorKind::CheckFailed), (302, ErrorKind::CheckFailed)] {
         let (url, received) = receiver(&[Answer::Status(status), Answer::Status(200)]);
         let error = call(&url).await.unwrap_err();

@@ -20,7 +20,7 @@ use opskit_core::postgres::export::{Export, ExportReport, ExportRequest};
 use opskit_core::postgres::facts::read_facts;
 use opskit_core::postgres::url::DatabaseUrl;
 use opskit_core::postgres::wire::WireConnection;
-use opskit_core::repository::{Repository, VerifyLevel, VerifyReport};
+use opskit_core::repository::{Among, Repository, VerifyLevel, VerifyReport};
 use opskit_core::sink::{DirectorySink, FileFormat};
 use opskit_core::{Error, ErrorKind};
 use serde::Serialize;
@@ -125,7 +125,7 @@ impl Story<'_> {
         teller.end(begun, &backup::text(&report), Verdict::Holds, proof)?;
         let command = format!("opskit list --repo {}", self.repo());
         let begun = teller.begin("See what is there", command)?;
-        let listed = list::ListDocument::of(repository, Vec::new())?;
+        let listed = list::ListDocument::of(repository, &Among::all())?;
         let holds = Verdict::of(listed.is_sound());
         let proof = "a backup is listed when it is complete, and not before";
         teller.end(begun, &list::text(&listed), holds, proof)?;

@@ -1,7 +1,7 @@
 //! What a drill proved.
 
 use crate::backup::restore::RestoreReport;
-use crate::repository::{BackupId, RunError, RunStatus};
+use crate::repository::{BackupId, Origin, RunError, RunStatus};
 use serde::Serialize;
 
 /// How a drill ended.
@@ -36,6 +36,8 @@ pub struct DrillReport {
     pub schema: &'static str,
     /// The backup.
     pub backup: BackupId,
+    /// Which database it is of.
+    pub source: Origin,
     /// SHA-256 of the half of its manifest that says what it holds.
     pub sealed_sha256: String,
     /// How it ended.

@@ -11,13 +11,13 @@ use crate::backup::restore::{
 use crate::catalog::cluster::ClusterModel;
 use crate::catalog::model::Model;
 use crate::context::OpContext;
-use crate::error::{Error, ErrorKind, Result, storage};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
 use crate::repository::{
-    BackupId, BackupReader, BackupType, CLUSTER, Contents, Excluded, MODEL, Repository, RunError,
-    RunStatus,
+    BackupId, BackupReader, BackupType, CLUSTER, Contents, Excluded, MODEL, Origin, Repository,
+    RunError, RunStatus,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -105,6 +105,7 @@ async fn attempt(
 ) -> Result<DrillReport> {
     let id = backup.manifest().id.clone();
     let (parts, backup) = read(backup).await?;
+    let source = Origin::of(backup.manifest().backup_type, &parts.contents.source);
     let sealed_sha256 = backup.manifest().sealed.sha256.clone();
     let place = place(ctx, &parts, &request).await?;
     let url = match (&request.to, &place) {
@@ -131,6 +132,7 @@ async fn attempt(
     Ok(DrillReport {
         schema: "opskit.drill/1",
         backup: id,
+        source,
         sealed_sha256,
         outcome: outcome(&restore, &checks, &unproven),
         started_at,
@@ -267,12 +269,7 @@ fn record(
         Error::new(ErrorKind::Internal, "cannot write the record of the drill").with_source(source)
     })?;
     let folder = repository.path().join("history");
-    std::fs::create_dir_all(&folder).map_err(|source| {
-        storage(
-            format!("cannot make directory \"{}\"", folder.display()),
-            source,
-        )
-    })?;
+    crate::sink::make_private_directory(&folder)?;
     let stamp = BackupId::new(ctx.clock().now())?;
     let time = stamp
         .as_str()

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QualifiedName;
-use crate::repository::BackupId;
+use crate::repository::{BackupId, Origin};
 use serde::Serialize;
 
 /// The session that runs what may run code of the backup.
@@ -37,6 +37,8 @@ pub struct RestorePlan {
     pub schema: &'static str,
     /// The backup.
     pub backup: BackupId,
+    /// Which database it is of.
+    pub source: Origin,
     /// The version of its server, as a number: 150018.
     pub source_version: u32,
     /// The database that is restored into.

@@ -26,7 +26,8 @@ use crate::postgres::load::{self, RestoreSettings};
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
 use crate::repository::{
-    BackupReader, CLUSTER, Contents, DataFormat, FACTS, Holds, MODEL, SequenceEntry, TableEntry,
+    BackupReader, CLUSTER, Contents, DataFormat, FACTS, Holds, MODEL, Origin, SequenceEntry,
+    TableEntry,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -435,6 +436,7 @@ fn outline(
     RestorePlan {
         schema: "opskit.restore-plan/1",
         backup: reader.manifest().id.clone(),
+        source: Origin::of(reader.manifest().backup_type, &stored.contents.source),
         source_version: stored.model.server_version,
         database: target.database.clone(),
         role: target.role.clone(),

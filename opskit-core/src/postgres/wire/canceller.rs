@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -19,11 +20,22 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Cancels what a session is doing, from anywhere, while the session itself is in use. Cheap to
 /// clone.
 #[derive(Clone)]
-pub struct Canceller(Arc<(ResolvedHost, Option<BackendKey>)>);
+pub struct Canceller {
+    session: Arc<(ResolvedHost, Option<BackendKey>)>,
+    /// Tells the session that it was asked to.
+    asked: Arc<AtomicBool>,
+}
 
 impl Canceller {
-    pub(super) fn new(resolved: &ResolvedHost, key: Option<BackendKey>) -> Self {
-        Self(Arc::new((resolved.clone(), key)))
+    pub(super) fn new(
+        resolved: &ResolvedHost,
+        key: Option<BackendKey>,
+        asked: &Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            session: Arc::new((resolved.clone(), key)),
+            asked: Arc::clone(asked),
+        }
     }
 
     /// Asks the server to cancel, over TLS when the session uses TLS. `Ok` means that the server
@@ -40,12 +52,13 @@ impl Canceller {
     /// # }
     /// ```
     pub async fn cancel(&self) -> Result<()> {
-        let (resolved, Some(key)) = &*self.0 else {
+        let (resolved, Some(key)) = &*self.session else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "the server gave no key to cancel with",
             ));
         };
+        self.asked.store(true, Ordering::Release);
         match tokio::time::timeout(DEADLINE, request(resolved, key)).await {
             Ok(done) => done,
             Err(_) => Err(Error::new(
@@ -99,6 +112,6 @@ async fn request(resolved: &ResolvedHost, key: &BackendKey) -> Result<()> {
 
 impl fmt::Debug for Canceller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Canceller").field(&self.0.0).finish()
+        f.debug_tuple("Canceller").field(&self.session.0).finish()
     }
 }

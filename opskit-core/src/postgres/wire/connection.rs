@@ -3,7 +3,7 @@
 use super::canceller::Canceller;
 use super::resolved::ResolvedHost;
 use super::result_set::{Collector, ResultSet};
-use super::server_error::{ServerFields, lost, out_of_protocol, sendable, server_error};
+use super::server_error::{lost, out_of_protocol, sendable};
 use super::stream::{Notice, Stream};
 use super::transport::Transport;
 use super::version::version_num;
@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use bytes::BytesMut;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::io::AsyncWriteExt as _;
@@ -85,7 +86,7 @@ impl WireConnection {
     /// What cancels the statement that this session is running.
     #[must_use]
     pub fn canceller(&self) -> Canceller {
-        Canceller::new(&self.resolved, self.key)
+        Canceller::new(&self.resolved, self.key, &self.stream.asked)
     }
 
     /// Sets how long a server that sends nothing is waited for; `None`, as at first, means for ever.
@@ -170,6 +171,7 @@ impl WireConnection {
             Step::Broken => return Err(out_of_step()),
         }
         self.stream.cancel.check()?;
+        self.stream.asked.store(false, Ordering::Release);
         let built = build(&mut self.stream.outbox);
         if built.is_err() {
             // A message that was refused half-way must not be sent before the next one.
@@ -201,7 +203,7 @@ impl WireConnection {
                     return Ok(failure.map_or_else(|| Ok(collector.finish()), Err));
                 }
                 Message::ErrorResponse(body) => {
-                    failure.get_or_insert(server_error(&ServerFields::read(body.fields())));
+                    failure.get_or_insert(self.stream.reported(&body));
                 }
                 Message::CopyInResponse(_) | Message::CopyOutResponse(_) | Message::CopyData(_) => {
                     return Err(Error::new(
@@ -280,7 +282,7 @@ impl WireConnection {
                 }
                 Message::ErrorResponse(body) => {
                     self.step = Step::Broken;
-                    return Err(server_error(&ServerFields::read(body.fields())));
+                    return Err(self.stream.reported(&body));
                 }
                 _ => return Err(out_of_protocol("an unknown message after COPY")),
             }

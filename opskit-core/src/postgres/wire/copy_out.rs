@@ -4,7 +4,7 @@ use super::canceller::Canceller;
 use super::connection::{Step, WireConnection};
 use super::copy_buffer::CopyBuffer;
 use super::copy_scan::{CopyScanner, Cursor};
-use super::server_error::{ServerFields, lost, malformed, out_of_protocol, server_error};
+use super::server_error::{lost, malformed, out_of_protocol};
 use super::stream::guarded;
 use crate::error::{Error, ErrorKind, Result};
 use fallible_iterator::FallibleIterator as _;
@@ -91,7 +91,7 @@ impl WireConnection {
             Message::ErrorResponse(body) => {
                 // The statement is over: nothing is left to cancel.
                 self.step = Step::Broken;
-                server_error(&ServerFields::read(body.fields()))
+                self.stream.reported(&body)
             }
             _ => Error::new(
                 ErrorKind::InvalidInput,
@@ -197,7 +197,7 @@ impl CopyOut {
                 }
                 Some(Message::ErrorResponse(body)) => {
                     self.connection.step = Step::Broken;
-                    return Err(server_error(&ServerFields::read(body.fields())));
+                    return Err(stream.reported(&body));
                 }
                 Some(_) => return Err(out_of_protocol("an unknown message between rows")),
             }

@@ -42,15 +42,14 @@ impl ServerFields {
 }
 
 /// The class of error that an SQLSTATE stands for.
-fn kind_of(code: &str, message: &str) -> ErrorKind {
+fn kind_of(code: &str) -> ErrorKind {
     match code {
         "42501" => ErrorKind::PermissionDenied,
         "42P01" | "3F000" | "42704" | "42883" | "3D000" | "42703" | "57P04" => ErrorKind::NotFound,
         // Another session holds it, or the server has no room or is not up yet.
         "55P03" | "55006" | "57P03" | "40001" | "40P01" => ErrorKind::Busy,
-        "57014" if message.contains("timeout") => ErrorKind::Timeout,
-        "57014" => ErrorKind::Cancelled,
-        "25P03" | "25P04" | "57P05" => ErrorKind::Timeout,
+        // A time-out of the server's, or somebody there. What we ask to cancel is known where it is asked.
+        "57014" | "25P03" | "25P04" | "57P05" => ErrorKind::Timeout,
         "57P01" | "57P02" => ErrorKind::Connection,
         "53100" => ErrorKind::Storage,
         "XX001" | "XX002" => ErrorKind::Damaged,
@@ -73,7 +72,7 @@ fn kind_of(code: &str, message: &str) -> ErrorKind {
 /// Turns a server's report into an error. The message keeps the SQLSTATE and the position, and
 /// never a value of the user's rows.
 pub(super) fn server_error(fields: &ServerFields) -> Error {
-    let kind = kind_of(&fields.code, &fields.message);
+    let kind = kind_of(&fields.code);
     let message = without_values(&fields.code, &fields.message);
     let position = fields
         .position
@@ -94,6 +93,9 @@ fn hint_of(fields: &ServerFields) -> Option<Cow<'_, str>> {
     match fields.code.as_str() {
         "28P01" => Some(Cow::Borrowed(
             "Check the user name and the password; a password with special characters must be percent-encoded in a URL.",
+        )),
+        "57014" => Some(Cow::Borrowed(
+            "The server cancelled the statement: a time-out that is set there (statement_timeout), or an administrator.",
         )),
         "53300" => Some(Cow::Borrowed(
             "The server has no free connection: lower the number of jobs, or try again later.",
@@ -239,7 +241,7 @@ mod tests {
             ("53100", ErrorKind::Storage),
             ("57P01", ErrorKind::Connection),
             ("08006", ErrorKind::Connection),
-            ("57014", ErrorKind::Cancelled),
+            ("57014", ErrorKind::Timeout),
             ("XX001", ErrorKind::Damaged),
             ("0A000", ErrorKind::Unsupported),
             ("XX000", ErrorKind::Internal),
@@ -249,14 +251,20 @@ mod tests {
         for (code, kind) in table {
             assert_eq!(error(code, "m").kind(), kind, "{code}");
         }
-        assert_eq!(
-            error("57014", "canceling statement due to statement timeout").kind(),
-            ErrorKind::Timeout
-        );
-        assert_eq!(
-            error("57014", "canceling statement due to user request").kind(),
-            ErrorKind::Cancelled
-        );
+    }
+
+    /// The words of the message are the server's language; the caller's own cancelling is known elsewhere.
+    #[test]
+    fn what_the_server_cancels_is_no_cancelling_of_ours() {
+        for message in [
+            "canceling statement due to statement timeout",
+            "canceling statement due to user request",
+            "storniere Anfrage wegen Zeitüberschreitung der Anfrage",
+        ] {
+            let error = error("57014", message);
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{message}");
+            assert!(error.hint().unwrap().contains("administrator"));
+        }
     }
 
     #[test]

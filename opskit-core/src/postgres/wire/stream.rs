@@ -1,15 +1,17 @@
 //! Messages over a transport: what to send, what came, and what is set aside on the way.
 
-use super::server_error::{ServerFields, lost, malformed, out_of_protocol};
+use super::server_error::{ServerFields, lost, malformed, out_of_protocol, server_error};
 use super::transport::Transport;
-use crate::cancel::Cancel;
+use crate::cancel::{Cancel, cancelled};
 use crate::error::{Error, ErrorKind, Result};
 use bytes::BytesMut;
-use postgres_protocol::message::backend::{Header, Message};
+use postgres_protocol::message::backend::{ErrorResponseBody, Header, Message};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -41,6 +43,8 @@ pub(super) struct Stream {
     /// Messages that are built and not sent yet.
     pub(super) outbox: BytesMut,
     pub(super) cancel: Cancel,
+    /// Whether somebody here asked the server to cancel the statement.
+    pub(super) asked: Arc<AtomicBool>,
     /// How long a silent server is waited for.
     pub(super) patience: Option<Duration>,
     pub(super) parameters: BTreeMap<String, String>,
@@ -55,6 +59,7 @@ impl Stream {
             inbox: BytesMut::new(),
             outbox: BytesMut::new(),
             cancel,
+            asked: Arc::default(),
             patience: None,
             parameters: BTreeMap::new(),
             notices: Vec::new(),
@@ -131,6 +136,17 @@ impl Stream {
         }
     }
 
+    /// What the server reports as an error. It says no more than that a statement was cancelled; whether that
+    /// was asked for here is known here.
+    pub(super) fn reported(&self, body: &ErrorResponseBody) -> Error {
+        let fields = ServerFields::read(body.fields());
+        let ours = self.asked.load(Ordering::Acquire) || self.cancel.is_cancelled();
+        match fields.code.as_str() {
+            "57014" if ours => cancelled(),
+            _ => server_error(&fields),
+        }
+    }
+
     /// Waits for more bytes.
     async fn fill(&mut self) -> Result<()> {
         self.inbox.reserve(CONTROL_READ_BYTES);
@@ -185,9 +201,7 @@ impl Stream {
             match self.set_aside(message)? {
                 None => {}
                 Some(Message::ErrorResponse(body)) => {
-                    return Err(super::server_error::server_error(&ServerFields::read(
-                        body.fields(),
-                    )));
+                    return Err(self.reported(&body));
                 }
                 Some(_) => return Err(out_of_protocol("an answer before the end of the data")),
             }
