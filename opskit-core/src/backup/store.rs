@@ -116,7 +116,8 @@ impl<'a> Stored<'a> {
         let sequences = read_sequences(&mut leader.session, &sequences).await?;
         definitions.refuse_other_labels(&mut leader).await?;
         self.store_schema(&definitions).await?;
-        self.put(CLUSTER, &json(&around)?).await?;
+        let around = json("model of the roles", &around, DOCUMENT_BYTES_MAX)?;
+        self.put(CLUSTER, &around).await?;
         let contents = Contents {
             version: CONTENTS_VERSION,
             repository: self.repository.id().to_owned(),
