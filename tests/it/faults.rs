@@ -5,6 +5,7 @@ mod disk;
 mod gate;
 mod people;
 mod proxy;
+mod stuck;
 
 use gate::GateSink;
 use opskit_core::cancel::Cancel;

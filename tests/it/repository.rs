@@ -178,3 +178,26 @@ fn a_directory_of_others_is_left_alone() {
     let error = Repository::open(place.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
+
+/// Names tell seconds; of two backups of one second, the later instant is the latest.
+#[tokio::test]
+async fn the_latest_of_one_second_is_the_later_one() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = Repository::create(place.path().join("backups")).unwrap();
+    for (random, snapshot_at) in [
+        ("ffffffff", "2026-11-21T01:30:00.2Z"),
+        ("00000000", "2026-11-21T01:30:00.25Z"),
+        ("aaaaaaaa", "2026-11-21T01:30:00Z"),
+    ] {
+        let id: BackupId = format!("20261121T013000Z-{random}").parse().unwrap();
+        let sink = RepositorySink::begin(&repository, &id, FileFormat::PgCopy(1)).unwrap();
+        let sealed = sink.put_object("manifest.sealed", b"{}").await.unwrap();
+        let manifest = serde_json::json!({
+            "version": 1, "repository": repository.id(), "id": id, "type": "full", "started_at": snapshot_at,
+            "snapshot_at": snapshot_at, "finished_at": snapshot_at, "opskit_version": "1", "sealed": sealed, "objects": [],
+        });
+        sink.commit(manifest.to_string().as_bytes()).await.unwrap();
+    }
+    let latest = repository.find("latest").unwrap();
+    assert_eq!(latest.as_str(), "20261121T013000Z-00000000");
+}

@@ -167,6 +167,7 @@ async fn a_table_of_many_parts_is_one_transaction_unless_it_would_keep_the_other
     for (jobs, transactions) in [(1, "1"), (8, "many")] {
         let request = RestoreRequest::default()
             .with_existing(Existing::Drop)
+            .with_trust(Trust::Backup)
             .with_jobs(jobs);
         let report = restore(&stored, &target.url(), request).await;
         assert_same(&report.unwrap_or_else(|e| panic!("{}", e.chain().join(": "))));

@@ -134,7 +134,7 @@ fn no_message_repeats_a_value() {
             format!("{target}class = \"expected s3cretpw\""),
             "production",
         ),
-        (format!("{target}class = 7331"), "expected"),
+        (format!("{target}class = 7331"), "string or table"),
         ("[limits]\njobs = \"s3cretpw\"".to_owned(), "u16"),
         (
             "[limits]\njobs = \"a, expected s3cretpw\"".to_owned(),

@@ -195,7 +195,13 @@ impl Repository {
         let instant = |id: &BackupId| {
             let backup = self.read(id).ok()?;
             // Within one second, text in order is time in order, but for the Z after the fraction.
-            Some(backup.manifest().snapshot_at.trim_end_matches('Z').to_owned())
+            Some(
+                backup
+                    .manifest()
+                    .snapshot_at
+                    .trim_end_matches('Z')
+                    .to_owned(),
+            )
         };
         let latest = rivals
             .into_iter()

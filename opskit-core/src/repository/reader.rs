@@ -79,7 +79,8 @@ impl BackupReader {
     /// # Errors
     /// As [`Self::contents`].
     pub fn origin(&self) -> Result<Origin> {
-        let bytes = self.read_object(SEALED, CONTENTS_BYTES_MAX)?;
+        let bytes = self.read_object(SEALED, CONTENTS_BYTES_MAX);
+        let bytes = bytes.map_err(|error| about(&self.manifest.id, error))?;
         let origin = Origin::parse(self.manifest.backup_type, &bytes);
         origin.map_err(|error| about(&self.manifest.id, error))
     }
@@ -90,7 +91,8 @@ impl BackupReader {
     /// [`ErrorKind::Damaged`] when it is not what the manifest says, [`ErrorKind::Unsupported`] for
     /// one of a later version.
     pub fn contents(&self) -> Result<Contents> {
-        let bytes = self.read_object(SEALED, CONTENTS_BYTES_MAX)?;
+        let bytes = self.read_object(SEALED, CONTENTS_BYTES_MAX);
+        let bytes = bytes.map_err(|error| about(&self.manifest.id, error))?;
         let contents = Contents::parse(&bytes).map_err(|error| about(&self.manifest.id, error))?;
         let same = contents.id == self.manifest.id
             && contents.repository == self.manifest.repository

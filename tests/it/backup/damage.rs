@@ -3,7 +3,7 @@
 use super::{Place, place, sample};
 use opskit_core::ErrorKind;
 use opskit_core::backup::BackupRequest;
-use opskit_core::backup::restore::{Existing, Restore, RestoreRequest};
+use opskit_core::backup::restore::{Existing, Restore, RestoreRequest, Trust};
 use opskit_core::context::OpContext;
 use opskit_core::repository::{BackupId, DataFormat, Manifest, VerifyLevel};
 use opskit_tests::export::parse;
@@ -217,7 +217,9 @@ async fn no_damage_is_restored() {
         if let Some(path) = read {
             let (at, name) = shelf.place_of(path);
             let ctx = OpContext::default();
-            let request = RestoreRequest::default().with_existing(Existing::Drop);
+            let request = RestoreRequest::default()
+                .with_existing(Existing::Drop)
+                .with_trust(Trust::Backup);
             let restored = async {
                 let reader = place.repository.read(&shelf.ids[at])?;
                 let url = parse(&target.url());
@@ -314,7 +316,13 @@ async fn damage_is_told_by_the_command() {
         };
         run(&["verify"]);
         if touched.len() == 1 && is_read(name) {
-            run(&["restore", "--clean", "--to", &target.url()]);
+            run(&[
+                "restore",
+                "--clean",
+                "--trust-backup",
+                "--to",
+                &target.url(),
+            ]);
         }
         done += 1;
         shelf.mend(&touched);

@@ -210,7 +210,7 @@ async fn small() -> TestDb {
            int4range(i, i + 9), case when i % 5 = 0 then '{{1,2},{3,4}}'::int[] end, '\\x00ff', gen_random_uuid(), '1 day', '1010', i::numeric / 7 from generate_series(1, 3000) i; \
          create index on t (name); create table s (i int references t, t regclass) partition by range (i); create table s1 partition of s for values from (0) to (9999); \
          insert into s values (1, 't'), (2, 't'); create sequence q start 5; create view v as select * from t; create materialized view mv as select count(*) from t; \
-         create function f(a int default 1) returns trigger language plpgsql as 'begin return new; end'; create trigger g before insert on t for each row execute function f(); \
+         create function h(a int default 1) returns int language sql as 'select $1'; create function f() returns trigger language plpgsql as 'begin return new; end'; create trigger g before insert on t for each row execute function f(); \
          alter table t enable row level security; create policy p on t using (true); comment on table t is 'c'; grant select on t to public; \
          select lo_from_bytea(0, '\\x0102');",
     )

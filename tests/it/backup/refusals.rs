@@ -1,10 +1,12 @@
 //! What a backup refuses, and how it does not mix two states.
 
-use super::{place, sample};
-use opskit_core::ErrorKind;
-use opskit_core::backup::{ADVISORY_LOCK_KEY, Backup, BackupRequest};
+use super::{Place, place, sample};
+use crate::faults::becomes;
+use opskit_core::backup::{ADVISORY_LOCK_KEY, Backup, BackupReport, BackupRequest};
 use opskit_core::context::OpContext;
 use opskit_core::repository::RunStatus;
+use opskit_core::{ErrorKind, Result};
+use opskit_tests::TestDb;
 use opskit_tests::export::{parse, wire};
 use std::time::Duration;
 
@@ -105,6 +107,153 @@ async fn definitions_that_change_are_never_mixed() {
             );
         }
     }
+}
+
+/// A backup of which `sql` runs while it reads definitions: the snapshot is taken, and the sequences' catalog,
+/// which is read before functions and views, is held.
+async fn with_change(db: &TestDb, place: &Place, sql: &str) -> Result<BackupReport> {
+    const WAITS: &str = "select count(*) from pg_locks where relation = 'pg_catalog.pg_sequence'::regclass and not granted \
+        and database = (select oid from pg_database where datname = current_database())";
+    let mut holder = wire(&db.url()).await;
+    holder
+        .execute("begin; lock table pg_catalog.pg_sequence in access exclusive mode")
+        .await
+        .unwrap();
+    let change = async {
+        becomes(db, WAITS, "1").await;
+        db.psql(sql).await;
+        holder.execute("commit").await.unwrap();
+    };
+    tokio::join!(place.back_up(db, BackupRequest::new()), change).0
+}
+
+/// The server spells definitions out as they are now. One that changed after the snapshot and before it was
+/// read is noticed, whether its rows tell or its text alone.
+#[tokio::test]
+async fn a_definition_that_changed_before_it_was_read_is_busy() {
+    let (db, place) = (opskit_tests::database().await, place());
+    db.psql(
+        "create table t (i int); create view v as select 1 as one; \
+         create function f() returns int language sql as 'select 1'; create domain d as int default 1; \
+         create function doomed() returns int language sql as 'select 1'",
+    )
+    .await;
+    for (sql, words) in [
+        (
+            "create or replace function f() returns int language sql as 'select 2'",
+            "function public.f",
+        ),
+        ("create or replace view v as select 2 as one", "public.v"),
+        ("alter domain d set default 2", "public.d"),
+        ("drop function doomed()", "the functions changed"),
+    ] {
+        let error = with_change(&db, &place, sql).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy, "{sql}: {error:?}");
+        assert!(error.to_string().contains(words), "{sql}: {error}");
+    }
+    assert_eq!(place.repository.backups().unwrap(), []);
+    // What comes new is not in the snapshot, and no reason to fail.
+    let new = "create table fresh (i int); create index on fresh (i); create function g() returns int language sql as 'select 1'; \
+        create view w as select i from fresh; create temp table mine (i int); create index on t (i); analyze t";
+    let report = with_change(&db, &place, new).await.unwrap();
+    assert_eq!(report.tables.len(), 1, "{:?}", report.tables);
+}
+
+/// Values are sent with the labels of the moment.
+#[tokio::test]
+async fn a_label_that_changed_while_rows_were_read_is_busy() {
+    let (db, place, ctx) = (
+        opskit_tests::database().await,
+        place(),
+        OpContext::default(),
+    );
+    db.psql("create type mood as enum ('sad', 'glad'); create table t (m mood); insert into t values ('sad')")
+        .await;
+    for (sql, refused) in [
+        ("alter type mood add value 'wild'", false),
+        ("alter type mood rename value 'sad' to 'blue'", true),
+    ] {
+        let opened = Backup::open(&ctx, &parse(&db.url()), BackupRequest::new()).await;
+        db.psql(sql).await;
+        let done = Box::pin(opened.unwrap().run(&ctx, &place.repository)).await;
+        let error = done.err().map(|error| (error.kind(), error.to_string()));
+        let said = "the definition of enum public.mood changed while the database was read";
+        let wanted = refused.then(|| (ErrorKind::Busy, said.to_owned()));
+        assert_eq!(error, wanted, "{sql}");
+    }
+}
+
+/// Each pattern chooses something, or is a mistake.
+#[tokio::test]
+async fn a_pattern_that_chooses_nothing_is_named() {
+    let (db, place) = (sample().await, place());
+    db.psql("create view seen as select 1 as one").await;
+    for (patterns, named) in [(["t", "typo"], "typo"), (["seen", "t"], "seen")] {
+        let request = BackupRequest::new().only(patterns).unwrap();
+        let error = place.back_up(&db, request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+        assert_eq!(error.to_string(), format!("no table matches {named}"));
+    }
+}
+
+/// What the role may not read and is not wanted does not stand in the way: sequences of tables that are
+/// left out, sequences by name, large objects.
+#[tokio::test]
+async fn what_is_left_out_need_not_be_readable() {
+    let (db, place) = (opskit_tests::database().await, place());
+    let role = format!("r_{}", db.name());
+    db.psql(&format!(
+        "create role {role} login; create table mine (i int); create table theirs (i serial); create sequence hidden; \
+         grant select on mine to {role}; select lo_create(20001); select lo_create(20002); select lo_create(20003); \
+         grant select on large object 20003 to {role};"
+    ))
+    .await;
+    let url = db.url_for(&role);
+    let missing = async |request: BackupRequest| -> Vec<String> {
+        let opened = Backup::open(&OpContext::default(), &parse(&url), request).await;
+        let missing = opened.unwrap().plan().missing.clone();
+        missing.into_iter().map(|missing| missing.object).collect()
+    };
+    let without_theirs = || BackupRequest::new().excluding(["theirs"]).unwrap();
+    assert_eq!(
+        missing(without_theirs()).await,
+        [
+            "sequence public.hidden",
+            "2 large objects (20001, 20002, …)"
+        ]
+    );
+    let request = BackupRequest::new()
+        .excluding(["theirs", "hidden"])
+        .unwrap();
+    let report = place
+        .back_up_as(&url, request.without_large_objects())
+        .await;
+    let excluded = report.unwrap().excluded.into_iter().map(|it| it.object);
+    assert_eq!(
+        excluded.collect::<Vec<_>>(),
+        [
+            "value of sequence public.hidden",
+            "rows of table public.theirs",
+            "value of sequence public.theirs_i_seq",
+            "large objects"
+        ]
+    );
+    let only = BackupRequest::new().only(["mine"]).unwrap();
+    assert_eq!(missing(only).await, ["sequence public.hidden"]);
+    db.psql(&format!("drop owned by {role}; drop role {role}"))
+        .await;
+}
+
+/// What would be too large to be read again is not written.
+#[tokio::test]
+async fn tags_that_fit_no_record_are_refused() {
+    let (db, place) = (sample().await, place());
+    let mut request = BackupRequest::new();
+    request.tags.insert("note".into(), "x".repeat(1 << 20));
+    let error = place.back_up(&db, request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
+    assert!(error.to_string().contains("the record of the run"));
+    assert_eq!(place.repository.backups().unwrap(), []);
 }
 
 /// A loss that is accepted must be one.

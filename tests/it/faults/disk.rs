@@ -66,7 +66,7 @@ fn is_up(place: &Path) -> bool {
     let entries = fs::read_dir(place).unwrap().flatten();
     let found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     found.iter().any(|path| {
-        fs::read_dir(path).is_ok_and(|entries| {
+        fs::read_dir(path.join("s")).is_ok_and(|entries| {
             entries
                 .flatten()
                 .any(|entry| entry.file_name().to_string_lossy().starts_with(".s.PGSQL"))

@@ -60,7 +60,7 @@ async fn kill_at(stored: &Stored, url: &str, at: usize) -> bool {
     }
 }
 
-/// As [`kill_at`], after a time.
+/// As [`kill_at`], after a time. One that was killed when all was done finds what it made itself.
 async fn kill_after(stored: &Stored, url: &str, wait: Duration, request: RestoreRequest) -> bool {
     let (reader, url) = (stored.reader(), parse(url));
     let task = tokio::spawn(async move {
@@ -71,7 +71,18 @@ async fn kill_after(stored: &Stored, url: &str, wait: Duration, request: Restore
     let handle = task.abort_handle();
     tokio::time::sleep(wait).await;
     handle.abort();
-    task.await.is_err()
+    match task.await {
+        Err(stopped) => stopped.is_cancelled(),
+        Ok(Ok(report)) => {
+            assert_same(&report);
+            false
+        }
+        Ok(Err(error)) => {
+            let said = error.chain().join(": ");
+            assert!(said.contains("has already"), "{said}");
+            false
+        }
+    }
 }
 
 async fn again(stored: &Stored, url: &str, request: RestoreRequest) {
@@ -174,7 +185,8 @@ async fn killed_at_any_moment_it_is_run_again_by_its_owner() {
         let wait = Duration::from_millis(at * 600 / moments);
         if !kill_after(&stored, &url, wait, RestoreRequest::default()).await {
             // It was done before: make room for the next.
-            target.psql("drop schema shop cascade; drop type public.mood; select lo_unlink(oid) from pg_largeobject_metadata").await;
+            let all = "drop schema shop cascade; drop type public.mood; select lo_unlink(oid) from pg_largeobject_metadata";
+            target.psql(all).await;
         } else {
             killed += 1;
         }

@@ -11,7 +11,8 @@ async fn a_dropped_table_comes_back_beside_what_it_needs() {
     let stored = Stored::of(&db, &db.url(), BackupRequest::new()).await;
     let rows = "select count(*), sum(hashtextextended(o::text, 0)) from shop.orders o";
     let wanted = db.psql(rows).await;
-    let accident = "insert into shop.customers (name) values ('newer'); drop table shop.orders cascade";
+    let accident =
+        "insert into shop.customers (name) values ('newer'); drop table shop.orders cascade";
     db.psql(accident).await;
     let only = || RestoreRequest::default().only(["shop.orders"]).unwrap();
     let report = restore(&stored, &db.url(), only()).await;

@@ -163,7 +163,9 @@ impl May {
         }
         let name = name.to_lowercase();
         let decides = self.is_superuser && DECIDES.contains(&name.as_str());
-        (name.contains('.') || self.settable.contains(&name)) && !decides
+        // From 15 on only a superuser sets what the server does not know.
+        let is_own = name.contains('.') && (self.is_superuser || self.version < 150_000);
+        (is_own || self.settable.contains(&name)) && !decides
     }
 }
 

@@ -14,7 +14,7 @@ use crate::postgres::facts::read_facts;
 use crate::postgres::url::DatabaseUrl;
 use crate::repository::{Holds, TableEntry};
 use crate::sink::{NullSink, RowForm};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What was compared, and what differs.
@@ -118,7 +118,7 @@ fn without_unproven(objects: &mut Vec<ObjectDiff>, unproven: &Unproven) {
     objects.retain_mut(|object| {
         let name = label(&object.object);
         if object.only_in == Some(Side::A) {
-            return !unproven.labels.contains(&name);
+            return !is_left_out(&unproven.labels, &name);
         }
         let mut asleep = unproven.asleep.iter().filter(|it| it.label == name);
         if let Some(asleep) = asleep.next() {
@@ -131,6 +131,17 @@ fn without_unproven(objects: &mut Vec<ObjectDiff>, unproven: &Unproven) {
         }
         object.only_in.is_some() || !object.rows.is_empty()
     });
+}
+
+/// The query of a view has facts of its own.
+fn is_left_out(labels: &HashSet<String>, name: &str) -> bool {
+    let of_view = |view: &str| {
+        let kinds = ["view", "materialized view"];
+        kinds
+            .iter()
+            .any(|kind| labels.contains(&format!("{kind} {view}")))
+    };
+    labels.contains(name) || name.strip_prefix("query of ").is_some_and(of_view)
 }
 
 /// Leaves out what was not to be restored.

@@ -3,6 +3,7 @@
 use super::code;
 use super::guard::Guard;
 use super::lacking::label;
+use super::login;
 use super::mark::{self, Beginning};
 use super::request::{OnError, Part};
 use super::run::Work;
@@ -14,13 +15,17 @@ use crate::catalog::ddl::{Section, Statement};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::quote_ident;
 use crate::postgres::wire::WireConnection;
+use crate::repository::Holds;
 use std::collections::HashSet;
 
 impl Work<'_> {
     /// Leaves the mark, makes the roles that the target lacks, and makes room.
     pub(super) async fn begin(&mut self, admin: &mut WireConnection) -> Result<()> {
         if self.prepared.marks && !self.prepared.has_mark {
-            let tables = self.rows.tables.iter().map(|table| &table.name);
+            // Pages of large objects are written where they belong, as often as one likes.
+            let tables = self.rows.tables.iter();
+            let tables = tables.filter(|it| !matches!(it.holds, Holds::LargeObjects { .. }));
+            let tables = tables.map(|table| &table.name);
             let beginning = Beginning {
                 backup: &self.rows.reader.manifest().id,
                 part: self.request.part,
@@ -43,6 +48,10 @@ impl Work<'_> {
         }
         let drops = std::mem::take(&mut self.prepared.drops);
         self.own(admin, &drops).await?;
+        if let (Some(login), true) = (&self.steps.login, self.target.is_superuser) {
+            // One that owned what was just dropped can go now.
+            login::sweep(admin, &self.target.database_oid, Some(login)).await?;
+        }
         if self.request.part != Part::Data {
             let truncates = std::mem::take(&mut self.prepared.truncates);
             self.own(admin, &truncates).await?;

@@ -179,11 +179,17 @@ impl Login {
 
 /// Drops the logins that earlier restores of this database left because they were killed. One that still owns
 /// what runs its owner's code stays, and can log in no more.
-pub(super) async fn sweep(admin: &mut WireConnection, database_oid: &str) -> Result<Vec<String>> {
+/// `but` is the one of this restore, whose lock this session holds itself.
+pub(super) async fn sweep(
+    admin: &mut WireConnection,
+    database_oid: &str,
+    but: Option<&str>,
+) -> Result<Vec<String>> {
     let prefix = format!("{PREFIX}{database_oid}_");
     let sql = format!(
-        "select rolname::pg_catalog.text from pg_catalog.pg_roles where pg_catalog.starts_with(rolname, {})",
-        quote_literal(&prefix)
+        "select rolname::pg_catalog.text from pg_catalog.pg_roles where pg_catalog.starts_with(rolname, {}) and rolname <> {}",
+        quote_literal(&prefix),
+        quote_literal(but.unwrap_or_default())
     );
     let mut swept = Vec::new();
     for row in rows(admin, &sql).await? {

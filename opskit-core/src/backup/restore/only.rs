@@ -37,12 +37,21 @@ pub(super) async fn cut(
         return Ok(Standing::default());
     }
     let chosen = chosen(admin, model, request).await?;
-    let with_rows = contents.tables.iter().map(|table| table.name.clone());
-    let with_rows: HashSet<QualifiedName> = with_rows.collect();
+    let is_beside = request.part != Part::Data && request.existing == Existing::Refuse;
+    let there = match is_beside {
+        true => present::already(model, &target.present),
+        false => Vec::new(),
+    };
+    // What stands needs no rows, and a foreign key may refer to it.
+    let stands: HashSet<QualifiedName> =
+        there.iter().copied().filter_map(select::name_of).collect();
+    let with_rows = contents.tables.iter().map(|table| &table.name);
+    let with_rows = with_rows.filter(|name| chosen.contains(name) || !stands.contains(name));
+    let with_rows: HashSet<QualifiedName> = with_rows.cloned().collect();
     let mut selection = select::only(model, graph, &chosen, &with_rows);
     let mut standing = Standing::default();
-    if request.part != Part::Data && request.existing == Existing::Refuse {
-        standing = stands(model, graph, &mut selection, target);
+    if is_beside {
+        standing = used(model, graph, &mut selection, there);
     }
     standing.named.append(&mut selection.left);
     *model = select::cut(model, &selection.kept);
@@ -83,9 +92,8 @@ async fn chosen(
 
 /// Takes out of the selection what the target has. A table that was asked for stays in it: that it is there is a
 /// reason to refuse.
-fn stands(model: &Model, graph: &Graph, selection: &mut Selection, target: &Target) -> Standing {
+fn used(model: &Model, graph: &Graph, selection: &mut Selection, there: Vec<&Object>) -> Standing {
     let (kept, roots) = (&selection.kept, &selection.roots);
-    let there = present::already(model, &target.present);
     let there: Vec<&Object> = there
         .into_iter()
         .filter(|it| !roots.contains(&it.address))

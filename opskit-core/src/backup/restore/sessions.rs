@@ -140,7 +140,7 @@ impl Sessions {
 }
 
 async fn sweep(ctx: &OpContext, admin: &mut WireConnection, database_oid: &str) -> Result<()> {
-    for role in login::sweep(admin, database_oid).await? {
+    for role in login::sweep(admin, database_oid, None).await? {
         ctx.emit(Event::Warning {
             message: format!("dropped role \"{role}\", which a restore that was killed left"),
         });
