@@ -148,8 +148,8 @@ fn no_message_repeats_a_value() {
         ("[limits]\nmemory = 7331".to_owned(), "string"),
         (format!("{target}exclude = \"s3cretpw\""), "sequence"),
         (format!("{target}exclude = [7331]"), "string"),
-        ("limits = [\"s3cretpw\"]".to_owned(), "RawLimits"),
-        ("limits = \"s3cretpw\"".to_owned(), "RawLimits"),
+        ("limits = [\"s3cretpw\"]".to_owned(), "expected"),
+        ("limits = \"s3cretpw\"".to_owned(), "expected"),
         (
             "default_target = \"s3cretpw\"\ndefault_target = \"s3cretpw\"".to_owned(),
             "duplicate key",

@@ -56,7 +56,10 @@ fn fill(place: &Path, rest: u64) {
     let mut ballast = File::create(place.join("ballast")).unwrap();
     let block = vec![1; 1 << 20];
     while free > rest {
-        ballast.write_all(&block).unwrap();
+        // The server may have taken the rest meanwhile.
+        if ballast.write_all(&block).is_err() {
+            break;
+        }
         free -= 1 << 20;
     }
 }

@@ -53,8 +53,41 @@ async fn ask(server: &ScratchServer, sql: &str) -> String {
     let rows = asked.fetch_all(&mut connection).await;
     let rows = rows.unwrap_or_else(|e| panic!("{e}: {sql}"));
     connection.close().await.unwrap();
-    let lines = rows.iter().map(|row| row.try_get::<String, _>(0));
-    lines.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+    let lines = rows.iter().map(|row| row.get::<String, _>(0));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What the roles, and the database, became.
+async fn assert_made(server: &ScratchServer, name: &str) {
+    let roles = format!(
+        "select rolname || ' ' || rolsuper::int || rolcreaterole::int || rolcreatedb::int || rolreplication::int || rolbypassrls::int \
+           || rolcanlogin::int || rolconnlimit || coalesce(array_to_string(rolconfig, ','), '') from pg_roles where rolname like '{name}%' order by 1"
+    );
+    assert_eq!(
+        ask(server, &roles).await,
+        format!(
+            "{name}_app 0010013work_mem=7MB\n{name}_boss 000001-1\n{name}_group 000000-1\n{name}_reader 000000-1"
+        )
+    );
+    let password = format!(
+        "select count(*)::text from pg_authid where rolname like '{name}%' and rolpassword is not null"
+    );
+    assert_eq!(ask(server, &password).await, "0");
+    let members = "select r.rolname || '-' || m.rolname || a.admin_option from pg_auth_members a join pg_roles r on r.oid = a.roleid join pg_roles m on m.oid = a.member where a.roleid >= 16384 order by 1";
+    let found = ask(server, members).await;
+    assert!(
+        found.contains(&format!("{name}_group-{name}_appt")),
+        "{found}"
+    );
+    let set = "select string_agg(setrole::regrole || array_to_string(setconfig, ','), ' ' order by setrole) from pg_db_role_setting where setdatabase <> 0";
+    let found = ask(server, set).await;
+    assert!(found.contains("statement_timeout=17min"), "{found}");
+    assert!(found.contains("app.tenant=it's"), "{found}");
+    assert!(!found.contains("search_path"), "{found}");
+    let database = "select pg_get_userbyid(datdba) || coalesce(shobj_description(oid, 'pg_database'), '') || datacl::text from pg_database where datname = 'postgres'";
+    let found = ask(server, database).await;
+    assert!(found.starts_with(&format!("{name}_appthe shop")), "{found}");
+    assert!(found.contains(&format!("{name}_group=C")), "{found}");
 }
 
 #[tokio::test]
@@ -105,35 +138,7 @@ async fn roles_are_created_without_what_nobody_vouches_for() {
             .await
             .unwrap_or_else(|e| panic!("{}", e.chain().join(": "))),
     );
-    let roles = format!(
-        "select rolname || ' ' || rolsuper::int || rolcreaterole::int || rolcreatedb::int || rolreplication::int || rolbypassrls::int \
-           || rolcanlogin::int || rolconnlimit || coalesce(array_to_string(rolconfig, ','), '') from pg_roles where rolname like '{name}%' order by 1"
-    );
-    assert_eq!(
-        ask(&server, &roles).await,
-        format!(
-            "{name}_app 0010013work_mem=7MB\n{name}_boss 000001-1\n{name}_group 000000-1\n{name}_reader 000000-1"
-        )
-    );
-    let password = format!(
-        "select count(*)::text from pg_authid where rolname like '{name}%' and rolpassword is not null"
-    );
-    assert_eq!(ask(&server, &password).await, "0");
-    let members = "select r.rolname || '-' || m.rolname || a.admin_option from pg_auth_members a join pg_roles r on r.oid = a.roleid join pg_roles m on m.oid = a.member where a.roleid >= 16384 order by 1";
-    let found = ask(&server, members).await;
-    assert!(
-        found.contains(&format!("{name}_group-{name}_appt")),
-        "{found}"
-    );
-    let set = "select string_agg(setrole::regrole || array_to_string(setconfig, ','), ' ' order by setrole) from pg_db_role_setting where setdatabase <> 0";
-    let found = ask(&server, set).await;
-    assert!(found.contains("statement_timeout=17min"), "{found}");
-    assert!(found.contains("app.tenant=it's"), "{found}");
-    assert!(!found.contains("search_path"), "{found}");
-    let database = "select pg_get_userbyid(datdba) || coalesce(shobj_description(oid, 'pg_database'), '') || datacl::text from pg_database where datname = 'postgres'";
-    let found = ask(&server, database).await;
-    assert!(found.starts_with(&format!("{name}_appthe shop")), "{found}");
-    assert!(found.contains(&format!("{name}_group=C")), "{found}");
+    assert_made(&server, name).await;
     server.stop().await.unwrap();
 }
 

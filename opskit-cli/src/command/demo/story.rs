@@ -126,7 +126,7 @@ impl Story<'_> {
         let command = format!("opskit list --repo {}", self.repo());
         let begun = teller.begin("See what is there", command)?;
         let listed = list::ListDocument::of(repository, &Among::all())?;
-        let holds = Verdict::of(listed.is_sound());
+        let holds = Verdict::from(listed.is_sound());
         let proof = "a backup is listed when it is complete, and not before";
         teller.end(begun, &list::text(&listed), holds, proof)?;
         Ok(report)
@@ -141,7 +141,7 @@ impl Story<'_> {
         let begun = teller.begin("Check the files, down to each value", command)?;
         let id = repository.find("latest")?;
         let report = verify::on_a_thread(self.ctx, repository, id, VerifyLevel::Decode).await?;
-        let holds = Verdict::of(report.is_sound());
+        let holds = Verdict::from(report.is_sound());
         let proof = "every digest; every value decoded; counts and fingerprints taken again";
         teller.end(begun, &verify::text(&report), holds, proof)?;
         Ok(report)
@@ -160,7 +160,7 @@ impl Story<'_> {
             .iter()
             .map(|object| format!("gone: {object}\n"))
             .collect();
-        let holds = Verdict::of(lost.iter().any(|object| object == "table public.customers"));
+        let holds = Verdict::from(lost.iter().any(|object| object == "table public.customers"));
         let proof = format!(
             "{} went with one statement",
             units::counted(lost.len() as u64, "object")
@@ -186,7 +186,7 @@ impl Story<'_> {
         let begun = teller.begin("Bring everything back, into an empty database", command)?;
         let report = Box::pin(self.restore(repository, &url, RestoreRequest::default())).await?;
         let same_rows = self.ask(&url, ROWS).await? == rows;
-        let holds = Verdict::of(report.is_same() && same_rows);
+        let holds = Verdict::from(report.is_same() && same_rows);
         let proof = "every object and every row compared with the backup; and in the server's own words, the lost rows read as before";
         teller.end(begun, &restore::text(&report), holds, proof)?;
         let command = format!(
@@ -202,7 +202,7 @@ impl Story<'_> {
         };
         let proof =
             "read from the system catalogs by code that knows nothing of how objects are made";
-        teller.end(begun, &printed, Verdict::of(diff.is_empty()), proof)?;
+        teller.end(begun, &printed, Verdict::from(diff.is_empty()), proof)?;
         Ok((report, diff))
     }
 
@@ -220,7 +220,7 @@ impl Story<'_> {
         request.jobs = 2;
         let work = opskit_core::backup::drill::drill(self.ctx, repository, &id, request);
         let report = Box::pin(work).await?;
-        let holds = Verdict::of(report.outcome == Outcome::Passed);
+        let holds = Verdict::from(report.outcome == Outcome::Passed);
         let proof = format!(
             "measured: this database is back within {}; the record is in {}",
             took(report.recovery_ms),

@@ -14,8 +14,8 @@ pub(super) enum Verdict {
     Fails,
 }
 
-impl Verdict {
-    pub(super) fn of(holds: bool) -> Self {
+impl From<bool> for Verdict {
+    fn from(holds: bool) -> Self {
         match holds {
             true => Self::Holds,
             false => Self::Fails,
@@ -111,7 +111,7 @@ impl Teller {
 
     /// Whether all of it held.
     pub(super) fn verdict(&self) -> Verdict {
-        Verdict::of(self.steps.iter().all(|step| step.verdict == Verdict::Holds))
+        Verdict::from(self.steps.iter().all(|step| step.verdict == Verdict::Holds))
     }
 
     pub(super) fn into_steps(self) -> Vec<Step> {

@@ -120,7 +120,7 @@ async fn attempt(
             .flat_map(|place| place.unproven.iter().cloned()),
     );
     let begun = ctx.clock().elapsed();
-    let restoring = restoring(&request, place.is_some());
+    let restoring = restoring(&request, place.as_ref());
     let restore = Restore::open(ctx, backup, &url, restoring).await?;
     let restore = Box::pin(restore.run(ctx)).await?;
     let recovery_ms = (ctx.clock().elapsed() - begun).as_millis() as u64;
@@ -158,7 +158,7 @@ async fn place(ctx: &OpContext, parts: &Stored, request: &DrillRequest) -> Resul
 
 /// Everything is tried, and nothing that acts by itself is left awake. A scratch server has the roles that it is
 /// given.
-fn restoring(request: &DrillRequest, is_scratch: bool) -> RestoreRequest {
+fn restoring(request: &DrillRequest, scratch: Option<&Place>) -> RestoreRequest {
     let mut restoring = RestoreRequest::default()
         .with_on_error(OnError::KeepGoing)
         .with_jobs(match request.jobs {
@@ -168,7 +168,7 @@ fn restoring(request: &DrillRequest, is_scratch: bool) -> RestoreRequest {
     restoring.missing = Missing::Skip;
     restoring.acting = Acting::Disabled;
     restoring.trust = request.trust;
-    if is_scratch {
+    if scratch.is_some() {
         restoring.roles = MissingRoles::Create;
     }
     restoring

@@ -6,6 +6,7 @@
 //! backup tells of itself; what is believed is the catalog of the target, after the objects were made.
 
 use super::graph::Graph;
+use super::request::Carry;
 use super::target::{Target, field, rows};
 use crate::catalog::model::{Definition, Model, Object};
 use crate::catalog::{Address, CatalogId};
@@ -130,14 +131,9 @@ fn is_invoker(option: &str) -> bool {
 
 /// Why a restore would give somebody's code the rights of others, in words. `owner` is whose objects
 /// become those that get no owner.
-pub(super) fn given(
-    model: &Model,
-    graph: &Graph,
-    target: &Target,
-    keeps_owners: bool,
-) -> Vec<String> {
+pub(super) fn given(model: &Model, graph: &Graph, target: &Target, owners: Carry) -> Vec<String> {
     let with_code = of(model, graph);
-    if !keeps_owners {
+    if owners == Carry::Leave {
         let objects: Vec<String> = with_code.iter().map(|(it, _)| it.describe()).collect();
         return match objects.is_empty() {
             true => Vec::new(),

@@ -124,12 +124,15 @@ impl Work<'_> {
     }
 
     /// Takes the mark away: the restore is done.
-    pub(super) async fn unmark(&self, owner: &Opener, is_superuser: bool) -> Result<()> {
+    pub(super) async fn unmark(&self, owner: &Opener) -> Result<()> {
         if !self.prepared.marks && !self.prepared.has_mark {
             return Ok(());
         }
         let mut session = owner.open().await?;
-        mark::remove(&mut session, is_superuser).await?;
+        if self.target.is_superuser {
+            mark::quiet(&mut session).await?;
+        }
+        mark::remove(&mut session).await?;
         session.close().await;
         Ok(())
     }

@@ -198,14 +198,10 @@ pub(super) async fn sweep(
             "select pg_catalog.pg_try_advisory_lock({})::pg_catalog.text",
             key(&role)
         );
-        if rows(admin, &held)
-            .await?
-            .first()
-            .is_some_and(|row| field(row, 0) == "true")
-        {
-            if drop_role(admin, &role).await?.is_empty() {
-                swept.push(role);
-            }
+        let held = rows(admin, &held).await?;
+        let is_free = held.first().is_some_and(|row| field(row, 0) == "true");
+        if is_free && drop_role(admin, &role).await?.is_empty() {
+            swept.push(role);
         }
     }
     Ok(swept)

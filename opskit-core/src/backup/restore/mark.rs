@@ -180,12 +180,14 @@ pub(super) async fn leave(admin: &mut WireConnection, start: &Beginning<'_>) -> 
     Ok(())
 }
 
-/// Takes the mark away. Event triggers of the database are not to run for that.
-pub(super) async fn remove(session: &mut WireConnection, is_superuser: bool) -> Result<()> {
-    if is_superuser {
-        let quiet = "SET session_replication_role = replica";
-        session.query_one(quiet).await?;
-    }
+/// Keeps event triggers of the database from running when a superuser takes the mark away.
+pub(super) async fn quiet(session: &mut WireConnection) -> Result<()> {
+    let quiet = "SET session_replication_role = replica";
+    session.query_one(quiet).await.map(drop)
+}
+
+/// Takes the mark away.
+pub(super) async fn remove(session: &mut WireConnection) -> Result<()> {
     let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", quote_ident(MARK_SCHEMA));
     let done = session.query_one(&sql).await;
     done.map(drop)

@@ -124,18 +124,12 @@ async fn objects(
     (earlier, around): (Earlier, Around),
 ) -> Result<(Prepared, RestorePlan)> {
     let graph = Graph::new(&stored.model.needs, &stored.model.parts);
-    // A rehearsal proves objects and rows: what is around them is no gap in that.
-    let mut skipped = match request.acting {
-        Acting::AsStored => around.skipped.clone(),
-        Acting::Disabled => Vec::new(),
-    };
+    let mut skipped = skipped_around(&around, request);
     let parts = (&mut stored.model, &mut stored.contents);
     let standing = only::cut(admin, parts, &graph, target, request).await?;
     skipped.extend(standing.named.iter().cloned());
     let unproven = lessen(&mut stored, &graph, target, (request, kind), &mut skipped);
-    let script = Script::of(&stored.model, &DdlOptions::new(target.version))?;
-    let refused = script.refused.iter();
-    skipped.extend(refused.map(|refusal| format!("{}: {}", refusal.object, refusal.reason)));
+    let script = script_of(&stored.model, target, &mut skipped)?;
     let existing_schemas = schemas(&stored.model, target);
     let drops = drops(admin, &stored.model, target, request).await?;
     let names = stored.contents.tables.iter().map(|table| &table.name);
@@ -143,14 +137,16 @@ async fn objects(
         Part::Data => earlier.brackets(target::brackets(admin, names).await?),
         _ => Vec::new(),
     };
-    let mut statements = wanted(script, &stored.model, target, request);
-    let mut foreign = BTreeSet::new();
     let open = strangers::open_schemas(&existing_schemas, target, request);
-    if kind == SessionKind::TemporaryLogin {
-        let others = strangers::not_ours(&mut statements, &stored.model, target, &open);
-        skipped.extend(others);
-        foreign = strangers::take_foreign_grants(&mut statements, request, &mut skipped);
-    }
+    let mut statements = wanted(script, &stored.model, target, request);
+    let foreign = match kind {
+        SessionKind::TemporaryLogin => {
+            let others = strangers::not_ours(&mut statements, &stored.model, target, &open);
+            skipped.extend(others);
+            strangers::take_foreign_grants(&mut statements, request, &mut skipped)
+        }
+        _ => BTreeSet::new(),
+    };
     if request.part == Part::Schema {
         stored.contents.tables.clear();
     }
@@ -159,10 +155,8 @@ async fn objects(
     tell(&mut plan, &stored, &graph, target, (request, &around));
     count(&mut plan, &statements);
     earlier.tell(&mut plan);
-    plan.drops = drops.iter().map(|(it, _)| it.clone()).collect();
-    plan.roles = around.made.clone();
-    plan.suspends = brackets.iter().map(|it| it.object.clone()).collect();
-    plan.skipped = skipped;
+    tell_changes(&mut plan, &drops, &brackets);
+    (plan.roles, plan.skipped) = (around.made.clone(), skipped);
     let marks = marks(request, target, &mut plan);
     let prepared = Prepared {
         sizes: sizes(&stored),
@@ -187,6 +181,28 @@ async fn objects(
         optional: on_platform(&stored.model),
     };
     Ok((prepared, plan))
+}
+
+/// A rehearsal proves objects and rows: what is around them is no gap in that.
+fn skipped_around(around: &Around, request: &RestoreRequest) -> Vec<String> {
+    match request.acting {
+        Acting::AsStored => around.skipped.clone(),
+        Acting::Disabled => Vec::new(),
+    }
+}
+
+/// The statements; tells which objects have none.
+fn script_of(model: &Model, target: &Target, skipped: &mut Vec<String>) -> Result<Script> {
+    let script = Script::of(model, &DdlOptions::new(target.version))?;
+    let refused = script.refused.iter();
+    skipped.extend(refused.map(|it| format!("{}: {}", it.object, it.reason)));
+    Ok(script)
+}
+
+/// What is dropped, and what is taken away for a while.
+fn tell_changes(plan: &mut RestorePlan, drops: &[(String, String)], brackets: &[Bracket]) {
+    plan.drops = drops.iter().map(|(it, _)| it.clone()).collect();
+    plan.suspends = brackets.iter().map(|it| it.object.clone()).collect();
 }
 
 /// Leaves out and disables what a rehearsal does not make as it was.

@@ -1,5 +1,6 @@
 //! The objects that the target has, as far as a backup could name them.
 
+use super::mark::Found;
 use super::target::{field, rows};
 use crate::catalog::model::{Definition, Model, Object};
 use crate::catalog::scope::MARK_SCHEMA;
@@ -93,8 +94,8 @@ pub(super) fn remember_sql() -> String {
 }
 
 /// Reads all objects; where there is a mark of ours, tells those that are older.
-pub(super) async fn read(admin: &mut WireConnection, has_mark: bool) -> Result<Vec<Present>> {
-    let is_older = if has_mark {
+pub(super) async fn read(admin: &mut WireConnection, found: &Found) -> Result<Vec<Present>> {
+    let is_older = if matches!(found, Found::Mark(_)) {
         format!(
             "exists (select from {}.before b where b.class = o.class and b.object = o.object)",
             quote_ident(MARK_SCHEMA)
@@ -109,8 +110,8 @@ pub(super) async fn read(admin: &mut WireConnection, has_mark: bool) -> Result<V
         objects_sql()
     );
     let number = |text: String| text.parse().unwrap_or_default();
-    let found = rows(admin, &sql).await?;
-    let present = found.iter().map(|row| Present {
+    let read = rows(admin, &sql).await?;
+    let present = read.iter().map(|row| Present {
         address: Address::new(CatalogId(number(field(row, 0))), number(field(row, 1))),
         schema: row.get(2).cloned().flatten(),
         name: field(row, 3),

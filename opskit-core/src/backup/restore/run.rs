@@ -116,7 +116,7 @@ impl Restore {
         done?;
         let denied = work.denied();
         Box::pin(work.compare_facts(&url)).await?;
-        work.unmark(&owner, target.is_superuser).await?;
+        work.unmark(&owner).await?;
         guard.close().await;
         let comparison = std::mem::take(&mut work.comparison);
         let mut warnings = plan.warnings;

@@ -5,7 +5,7 @@ use super::graph::Graph;
 use super::lacking::{self, LeftOut};
 use super::plan::SessionKind;
 use super::problems;
-use super::request::{Carry, Existing, Missing, Part, RestoreRequest};
+use super::request::{Existing, Missing, Part, RestoreRequest};
 use super::target::Target;
 use super::untrusted;
 use crate::catalog::ddl::{Action, Statement};
@@ -73,8 +73,7 @@ pub(super) fn problems_of(
     }
     let refused = untrusted::objects(model, target, kind);
     let mut problems = untrusted::problems(&refused, &rows);
-    let keeps_owners = request.owners == Carry::Keep;
-    problems.extend(code::given(model, graph, target, keeps_owners));
+    problems.extend(code::given(model, graph, target, request.owners));
     problems
 }
 

@@ -70,8 +70,7 @@ impl Target {
         let versions = rows(connection, VERSIONS).await?;
         let trusted = rows(connection, TRUSTED).await?;
         let found = mark::find(connection).await?;
-        let has_mark = matches!(found, Found::Mark(_));
-        let present = present::read(connection, has_mark).await?;
+        let present = present::read(connection, &found).await?;
         Ok(Self {
             version: connection.server_version_num(),
             role: text(0),

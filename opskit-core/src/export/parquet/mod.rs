@@ -32,12 +32,9 @@ const EXACT_NONE: &str = "none";
 
 /// Runs a step of the library below that reads a file. On some bytes that are no such file it panics; for
 /// the caller that is damage like any other.
-fn guarded<T, E>(read: impl FnOnce() -> std::result::Result<T, E>) -> Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
+fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) {
-        Ok(done) => done.map_err(read_error),
+        Ok(done) => done,
         Err(_) => Err(Error::new(
             ErrorKind::Damaged,
             "the reader of Parquet gave up on the file",

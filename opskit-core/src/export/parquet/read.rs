@@ -53,17 +53,24 @@ impl ParquetPart {
         main: R,
         side: Option<S>,
     ) -> Result<Self> {
-        let metadata = guarded(|| ArrowReaderMetadata::load(&main, ArrowReaderOptions::new()))?;
+        let metadata = guarded(|| {
+            ArrowReaderMetadata::load(&main, ArrowReaderOptions::new()).map_err(read_error)
+        })?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata();
         let pairs = pairs.map_or(&[][..], |pairs| pairs);
         let row_type = row_type(pairs)?;
         let side = side.map(SideReader::new).transpose()?;
         check_pair(value(pairs, PAIR_KEY), side.as_ref())?;
         let options = ArrowReaderOptions::new().with_schema(row_type.arrow_schema());
-        let metadata = guarded(|| ArrowReaderMetadata::load(&main, options))?;
+        let metadata = guarded(|| ArrowReaderMetadata::load(&main, options).map_err(read_error))?;
         let batch_rows = batch_rows(metadata.metadata().row_groups());
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(main, metadata);
-        let batches = guarded(|| builder.with_batch_size(batch_rows).build())?;
+        let batches = guarded(|| {
+            builder
+                .with_batch_size(batch_rows)
+                .build()
+                .map_err(read_error)
+        })?;
         Ok(Self {
             row_type,
             batches,
@@ -80,7 +87,7 @@ impl ParquetPart {
     }
 
     fn read(&mut self) -> Result<Option<ExactBatch>> {
-        let next = guarded(|| self.batches.next().transpose())?;
+        let next = guarded(|| self.batches.next().transpose().map_err(read_error))?;
         let Some(batch) = next else {
             return match &self.side {
                 Some(side) if !side.is_empty() => Err(Error::new(

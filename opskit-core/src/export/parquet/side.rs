@@ -1,7 +1,7 @@
 //! The side file: values that have no standard form, bit for bit.
 
 use super::size::batch_rows;
-use super::{PAIR_KEY, VERSION, VERSION_KEY, guarded, value, write_error};
+use super::{PAIR_KEY, VERSION, VERSION_KEY, guarded, read_error, value, write_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExactValue;
 use crate::name::random_hex;
@@ -123,7 +123,8 @@ pub(super) struct SideReader {
 
 impl SideReader {
     pub(super) fn new<R: ChunkReader + 'static>(file: R) -> Result<Self> {
-        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))?;
+        let builder =
+            guarded(|| ParquetRecordBatchReaderBuilder::try_new(file).map_err(read_error))?;
         if builder.schema().fields() != schema().fields() {
             return Err(damaged("does not have the columns of a side file"));
         }
@@ -132,7 +133,12 @@ impl SideReader {
         let pair = pair.ok_or_else(|| damaged("does not tell what it belongs to"))?;
         let pair = pair.to_owned();
         let batch_rows = batch_rows(builder.metadata().row_groups());
-        let batches = guarded(|| builder.with_batch_size(batch_rows).build())?;
+        let batches = guarded(|| {
+            builder
+                .with_batch_size(batch_rows)
+                .build()
+                .map_err(read_error)
+        })?;
         let mut reader = Self {
             pair,
             batches,
@@ -164,7 +170,7 @@ impl SideReader {
 
     fn advance(&mut self) -> Result<()> {
         while self.waiting.len() == 0 {
-            match guarded(|| self.batches.next().transpose())? {
+            match guarded(|| self.batches.next().transpose().map_err(read_error))? {
                 Some(batch) => self.waiting = values(&batch)?.into_iter(),
                 None => return Ok(()),
             }

@@ -96,7 +96,11 @@ async fn both<R>(
     let mut reading = std::pin::pin!(reading);
     let (read, consumed) = tokio::select! {
         read = &mut reading => {
-            let consumed = ended(cancel, consuming, read.is_ok()).await;
+            let reader = match read {
+                Ok(_) => Reader::Done,
+                Err(_) => Reader::Failed,
+            };
+            let consumed = ended(cancel, consuming, reader).await;
             (read, consumed)
         }
         consumed = &mut consuming => match stopped(consumed) {
@@ -121,13 +125,20 @@ fn stopped(consumed: Result<Result<Consumed, Stopped>, JoinError>) -> Result<Con
     })?
 }
 
+/// How the reader ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Done,
+    Failed,
+}
+
 /// Waits for the consumer; after a failure or once cancelled, only as long as it takes one that is not held up.
 async fn ended(
     cancel: &Cancel,
     mut consuming: JoinHandle<Result<Consumed, Stopped>>,
-    all_was_read: bool,
+    reader: Reader,
 ) -> Result<Consumed, Stopped> {
-    if all_was_read {
+    if reader == Reader::Done {
         tokio::select! {
             consumed = &mut consuming => return stopped(consumed),
             () = cancel.cancelled() => {}
@@ -135,7 +146,7 @@ async fn ended(
     }
     match tokio::time::timeout(FAREWELL, consuming).await {
         Ok(consumed) => stopped(consumed),
-        Err(_) if all_was_read => Err(cancelled().into()),
+        Err(_) if reader == Reader::Done => Err(cancelled().into()),
         // What the reader says is the cause.
         Err(_) => Err(Stopped::Alone),
     }

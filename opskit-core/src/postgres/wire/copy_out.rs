@@ -159,7 +159,7 @@ impl CopyOut {
     async fn read_some(&mut self, buffer: &mut CopyBuffer, min: usize) -> Result<()> {
         let stream = &mut *self.connection.stream;
         let room = room(buffer, min);
-        let count = match stream.from_inbox(room) {
+        let count = match stream.take_inbox(room) {
             0 => {
                 let read = stream.transport.read(room);
                 guarded(&stream.cancel, stream.patience, read).await?

@@ -59,7 +59,7 @@ impl CopyOut {
     fn read_once(&mut self, buffer: &mut CopyBuffer, min: usize, stop: &AtomicBool) -> Result<()> {
         let stream = &mut *self.connection.stream;
         let room = room(buffer, min);
-        let count = match stream.from_inbox(room) {
+        let count = match stream.take_inbox(room) {
             0 => receive(stream, room, stop)?,
             count => count,
         };

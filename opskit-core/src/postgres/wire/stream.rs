@@ -68,7 +68,7 @@ impl Stream {
     }
 
     /// Moves what came together with an earlier answer to `room`; tells how much.
-    pub(super) fn from_inbox(&mut self, room: &mut [u8]) -> usize {
+    pub(super) fn take_inbox(&mut self, room: &mut [u8]) -> usize {
         let count = self.inbox.len().min(room.len());
         room[..count].copy_from_slice(&self.inbox.split_to(count));
         count
