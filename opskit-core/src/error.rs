@@ -223,6 +223,20 @@ impl StdError for Error {
     }
 }
 
+/// A stored document that cannot be understood. Where, but not what: the parser repeats values.
+pub(crate) fn unreadable_json(message: impl Into<String>, source: &serde_json::Error) -> Error {
+    use serde_json::error::Category;
+    let what = match source.classify() {
+        Category::Io => "it cannot be read",
+        Category::Syntax => "it is no JSON",
+        Category::Data => "it has another form",
+        Category::Eof => "it ends early",
+    };
+    let (line, column) = (source.line(), source.column());
+    Error::new(ErrorKind::Damaged, message)
+        .with_source(format!("{what}: line {line}, column {column}"))
+}
+
 /// A file-system error, named by what was being done to which object.
 pub(crate) fn storage(doing: impl Into<String>, source: std::io::Error) -> Error {
     use std::io::ErrorKind as Io;

@@ -2,7 +2,7 @@
 
 use super::BackupId;
 use super::layout::check_object_name;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, unreadable_json};
 use crate::sink::StoredObject;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -110,7 +110,6 @@ pub(super) fn check_version(bytes: &[u8], known: u32, what: &str) -> Result<()> 
 }
 
 pub(super) fn parse_json<T: for<'de> Deserialize<'de>>(bytes: &[u8], what: &str) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|source| {
-        Error::new(ErrorKind::Damaged, format!("cannot understand {what}")).with_source(source)
-    })
+    serde_json::from_slice(bytes)
+        .map_err(|source| unreadable_json(format!("cannot understand {what}"), &source))
 }

@@ -11,7 +11,7 @@ pub use ddl::{ClusterOptions, ClusterScript};
 pub(crate) use read::ClusterReader;
 
 use super::model::Acl;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Result, unreadable_json};
 use serde::{Deserialize, Serialize};
 
 /// Roles, their settings, and the database.
@@ -47,10 +47,8 @@ impl ClusterModel {
     /// # Errors
     /// [`ErrorKind::Damaged`] for what is none.
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        serde_json::from_slice(text).map_err(|source| {
-            let what = "cannot understand the stored roles and settings";
-            Error::new(ErrorKind::Damaged, what).with_source(source)
-        })
+        let what = "cannot understand the stored roles and settings";
+        serde_json::from_slice(text).map_err(|source| unreadable_json(what, &source))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Facts as a file.
 
 use super::{FACTS_SCHEMA, Facts};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, unreadable_json};
 use serde::Deserialize;
 
 /// What tells one version of the file from another.
@@ -28,13 +28,16 @@ impl Facts {
     /// # Errors
     /// Of kind `Damaged` when it is none; `Unsupported` when it is of a later version.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        let damaged =
-            |source| Error::new(ErrorKind::Damaged, "this is no file of facts").with_source(source);
+        let damaged = |source| unreadable_json("this is no file of facts", &source);
         let head: Head = serde_json::from_slice(bytes).map_err(damaged)?;
         if head.schema != FACTS_SCHEMA {
             let message = format!(
                 "facts of the form \"{}\" are unknown",
-                head.schema.escape_debug()
+                head.schema
+                    .chars()
+                    .take(40)
+                    .collect::<String>()
+                    .escape_debug()
             );
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .with_hint("A newer opskit may have written them."));

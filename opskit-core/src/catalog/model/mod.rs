@@ -83,7 +83,7 @@ pub(crate) use read::{ModelReader, ReadContext};
 
 use super::address::{Address, CatalogId};
 use super::scope::MARK_SCHEMA;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, unreadable_json};
 use crate::name::{QualifiedName, quote_ident};
 use serde::{Deserialize, Serialize};
 
@@ -238,9 +238,7 @@ impl Model {
         struct Versioned {
             version: u32,
         }
-        let damaged = |source| {
-            Error::new(ErrorKind::Damaged, "cannot understand a stored model").with_source(source)
-        };
+        let damaged = |source| unreadable_json("cannot understand a stored model", &source);
         let Versioned { version } = serde_json::from_slice(text).map_err(damaged)?;
         if version != MODEL_VERSION {
             let what = format!(
