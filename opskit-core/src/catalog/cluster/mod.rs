@@ -45,7 +45,7 @@ impl ClusterModel {
     /// Reads the stored form.
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`] for what is none.
+    /// [`Damaged`](crate::ErrorKind::Damaged) for what is none.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let what = "cannot understand the stored roles and settings";
         serde_json::from_slice(text).map_err(|source| unreadable_json(what, &source))
