@@ -19,4 +19,5 @@ mod roundtrip;
 mod scratch;
 mod sinks;
 mod tables;
+mod trips;
 mod wire;

@@ -3,6 +3,7 @@
 mod again;
 mod around;
 mod beside;
+mod checks;
 mod drills;
 mod forged;
 mod hostile;

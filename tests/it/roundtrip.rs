@@ -24,17 +24,22 @@ use std::process::Command;
 
 /// `pg_dump`'s text of all objects, `None` where there is no `pg_dump` for this server.
 pub(crate) fn pg_dump(db: &TestDb) -> Option<String> {
-    let done = Command::new("pg_dump")
-        .args(["--schema-only", "--restrict-key=x", "--dbname"])
-        .arg(db.url())
-        .output()
-        .ok()?;
+    dumped("pg_dump", &["--schema-only"], &db.url())
+}
+
+/// What `pg_dump` or `pg_dumpall` says, `None` where there is none for this server.
+pub(crate) fn dumped(program: &str, args: &[&str], url: &str) -> Option<String> {
+    let mut command = Command::new(program);
+    let done = command
+        .args(args)
+        .args(["--restrict-key=x", "--dbname", url]);
+    let done = done.output().ok()?;
     let said = String::from_utf8_lossy(&done.stderr);
     if said.contains("server version mismatch") {
-        println!("skipped: pg_dump is older than the server");
+        println!("skipped: {program} is older than the server");
         return None;
     }
-    assert!(done.status.success(), "pg_dump: {said}");
+    assert!(done.status.success(), "{program}: {said}");
     Some(String::from_utf8(done.stdout).unwrap())
 }
 
@@ -90,7 +95,7 @@ pub(crate) async fn carry(source: &TestDb, target: &TestDb) {
     }
 }
 
-fn pretty_assert(wanted: &str, found: &str) {
+pub(crate) fn pretty_assert(wanted: &str, found: &str) {
     if wanted == found {
         return;
     }

@@ -66,7 +66,7 @@ impl TestDb {
     ///
     /// What the server said.
     pub async fn try_psql(&self, sql: &str) -> Result<String, String> {
-        run(&self.url(), sql).await.map_err(|e| e.to_string())
+        try_psql(&self.url(), sql).await
     }
 
     /// The server's version as a number, 150018 for 15.18.
@@ -113,6 +113,15 @@ impl Drop for TestDb {
         // The whole server goes at the end of the run, so a failure costs nothing but space.
         let _ = dropping.join();
     }
+}
+
+/// Runs any number of statements, as [`TestDb::psql`] does, in a database of any server.
+///
+/// # Errors
+///
+/// What the server said.
+pub async fn try_psql(url: &str, sql: &str) -> Result<String, String> {
+    run(url, sql).await.map_err(|e| e.to_string())
 }
 
 /// Runs `sql` by the simple protocol, so that values come as the server's text.

@@ -13,5 +13,5 @@ mod run;
 pub mod tables;
 pub mod tls;
 
-pub use database::{TestDb, database, database_with};
+pub use database::{TestDb, database, database_with, try_psql};
 pub use run::{TestServer, helper, server};

@@ -196,7 +196,7 @@ pub(crate) const UNREADABLE_LARGE_OBJECTS_SQL: &str = "select pg_catalog.count(*
 pub(crate) fn large_object_bounds_sql(parts: u64) -> String {
     format!(
         "select pg_catalog.min(m.oid)::pg_catalog.text from ( \
-           select o.oid, pg_catalog.ntile({parts}::pg_catalog.int4) over (order by o.oid) share \
+           select o.oid, pg_catalog.ntile({parts}::pg_catalog.int4) over (order by o.oid) as share \
            from pg_catalog.pg_largeobject_metadata o) m group by m.share order by m.share"
     )
 }

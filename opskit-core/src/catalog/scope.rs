@@ -80,7 +80,7 @@ impl Scope {
             "({n}.nspname operator(pg_catalog.!~) '^(pg_.*|information_schema|{MARK_SCHEMA})$' \
              and not ({n}.nspname in ({}) and {}){ignored})",
             literals(PLATFORM_SCHEMAS),
-            platform_role(&format!("{n}.nspowner")),
+            platform_keeps(n),
         )
     }
 
@@ -96,7 +96,7 @@ impl Scope {
         format!(
             "({n}.nspname in ({}) and {}{ignored})",
             literals(PLATFORM_SCHEMAS),
-            platform_role(&format!("{n}.nspowner")),
+            platform_keeps(n),
         )
     }
 
@@ -128,6 +128,16 @@ pub(crate) fn is_platform_role(name: &str) -> bool {
         "alloydb",
     ];
     NAMES.contains(&name) || STARTS.iter().any(|start| name.starts_with(start))
+}
+
+/// The SQL condition that a schema is the platform's: it owns it, or functions in it. Supabase gives the
+/// schema `extensions` to the user and keeps its own functions there.
+fn platform_keeps(n: &str) -> String {
+    format!(
+        "({} or {n}.nspname = 'extensions' and exists (select from pg_catalog.pg_proc p where p.pronamespace = {n}.oid and {}))",
+        platform_role(&format!("{n}.nspowner")),
+        platform_role("p.proowner"),
+    )
 }
 
 /// The SQL condition that a role is the platform's.

@@ -4,6 +4,7 @@ use super::lacking::label;
 use super::prepare::Unproven;
 use super::report::Difference;
 use super::request::{Carry, Part, RestoreRequest};
+use super::target;
 use crate::catalog::diff::{Compared, FactsDiff, ObjectDiff, Side};
 use crate::catalog::facts::{Facts, FactsOptions};
 use crate::context::OpContext;
@@ -12,6 +13,7 @@ use crate::name::{QualifiedName, quote_ident};
 use crate::postgres::export::{Export, ExportRequest};
 use crate::postgres::facts::read_facts;
 use crate::postgres::url::DatabaseUrl;
+use crate::postgres::wire::WireConnection;
 use crate::repository::{Holds, TableEntry};
 use crate::sink::{NullSink, RowForm};
 use std::collections::{HashMap, HashSet};
@@ -40,17 +42,17 @@ pub(crate) async fn rows(
     if whole.is_empty() {
         return Ok(());
     }
-    let patterns = whole.iter().map(|table| pattern(&table.name));
-    let request = ExportRequest::tables(patterns)?.with_jobs(jobs);
-    let quiet = OpContext::new(ctx.cancel().clone());
-    let export = Export::open(&quiet, url, request).await?;
-    let sink = Arc::new(NullSink::new(RowForm::Frames));
-    let found = Box::pin(export.run(&quiet, sink)).await?;
-    let found: HashMap<&QualifiedName, _> = found
-        .tables
-        .iter()
-        .map(|table| (&table.table, table))
-        .collect();
+    let there = existing(ctx, url, &whole).await?;
+    let mut reports = Vec::new();
+    if !there.is_empty() {
+        let request = ExportRequest::tables(there.iter().map(pattern))?.with_jobs(jobs);
+        let quiet = OpContext::new(ctx.cancel().clone());
+        let export = Export::open(&quiet, url, request).await?;
+        let sink = Arc::new(NullSink::new(RowForm::Frames));
+        reports = Box::pin(export.run(&quiet, sink)).await?.tables;
+    }
+    let found: HashMap<&QualifiedName, _> =
+        reports.iter().map(|table| (&table.table, table)).collect();
     for table in &whole {
         let report = found.get(&table.name);
         let (count, print) = report.map_or((0, None), |report| (report.rows, report.fingerprint));
@@ -69,6 +71,25 @@ pub(crate) async fn rows(
     into.compared
         .push(format!("rows and fingerprints of {} tables", whole.len()));
     Ok(())
+}
+
+/// Those tables that are there: one that could not be made is a difference and no reason to stop.
+async fn existing(
+    ctx: &OpContext,
+    url: &DatabaseUrl,
+    tables: &[&TableEntry],
+) -> Result<Vec<QualifiedName>> {
+    let mut session = WireConnection::connect(url, ctx.cancel()).await?;
+    let sql = "select n.nspname::pg_catalog.text, c.relname::pg_catalog.text from pg_catalog.pg_class c \
+       join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r'";
+    let found = target::rows(&mut session, sql).await?;
+    session.close().await;
+    let found: HashSet<QualifiedName> = found
+        .iter()
+        .map(|row| QualifiedName::new(target::field(row, 0), target::field(row, 1)))
+        .collect();
+    let names = tables.iter().map(|table| table.name.clone());
+    Ok(names.filter(|name| found.contains(name)).collect())
 }
 
 /// A name as a pattern that finds nothing else.
@@ -104,7 +125,7 @@ pub(crate) async fn facts(
     }
     for object in &diff.respelled {
         into.warnings.push(format!(
-            "{} is spelled otherwise by this version of the server",
+            "{} is spelled otherwise, or is of another version, on this version of the server",
             object.object
         ));
     }

@@ -4,7 +4,7 @@
 use super::code;
 use super::target::{Target, field, rows};
 use crate::catalog::ddl::{Action, Statement};
-use crate::catalog::model::Target as Named;
+use crate::catalog::model::{Target as Named, args_sql};
 use crate::catalog::{Address, CatalogId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::quote_literal;
@@ -48,7 +48,7 @@ impl Guard {
             "select d.classid::pg_catalog.text, d.objid::pg_catalog.text, i.type, \
                case d.classid when 1247 then pg_catalog.json_build_array(n.nspname, t.typname) \
                  else pg_catalog.array_to_json(i.object_names) end::pg_catalog.text, \
-               pg_catalog.array_to_json(i.object_args)::pg_catalog.text \
+               pg_catalog.array_to_json({})::pg_catalog.text \
              from pg_catalog.pg_shdepend d \
              cross join lateral pg_catalog.pg_identify_object_as_address(d.classid, d.objid, 0) i \
              left join pg_catalog.pg_type t on d.classid = 1247 and t.oid = d.objid \
@@ -56,6 +56,7 @@ impl Guard {
              where d.deptype = 'o' and d.refclassid = 1260 and d.objsubid = 0 \
                and d.refobjid = (select r.oid from pg_catalog.pg_roles r where r.rolname = {}) \
                and d.dbid = (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database())",
+            args_sql("d.classid", "d.objid"),
             quote_literal(login)
         );
         let mut guard = Self {

@@ -13,6 +13,7 @@ mod allowed;
 mod around;
 mod code;
 mod compare;
+mod defaults;
 mod earlier;
 mod ends;
 mod graph;

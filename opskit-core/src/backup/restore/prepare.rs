@@ -1,6 +1,7 @@
 //! Before anything is changed: what the backup holds, what the target has, and what follows.
 
 use super::around::{self, Around};
+use super::defaults;
 use super::earlier::{self, Earlier};
 use super::graph::Graph;
 use super::mark;
@@ -138,18 +139,16 @@ async fn objects(
         _ => Vec::new(),
     };
     let open = strangers::open_schemas(&existing_schemas, target, request);
-    let mut statements = wanted(script, &stored.model, target, request);
+    let statements = wanted(script, &stored.model, target, request);
+    let mut statements =
+        defaults::take_back(admin, statements, &stored.model, request, kind).await?;
     let foreign = match kind {
         SessionKind::TemporaryLogin => {
-            let others = strangers::not_ours(&mut statements, &stored.model, target, &open);
-            skipped.extend(others);
-            strangers::take_foreign_grants(&mut statements, request, &mut skipped)
+            let about = (&stored.model, target, open.as_slice());
+            strangers::take_foreign(&mut statements, about, request, &mut skipped)
         }
         _ => BTreeSet::new(),
     };
-    if request.part == Part::Schema {
-        stored.contents.tables.clear();
-    }
     let mut plan = outline(&reader, &stored, target, kind);
     plan.problems.extend(problems::foreign_grants(foreign));
     tell(&mut plan, &stored, &graph, target, (request, &around));
@@ -205,7 +204,7 @@ fn tell_changes(plan: &mut RestorePlan, drops: &[(String, String)], brackets: &[
     plan.suspends = brackets.iter().map(|it| it.object.clone()).collect();
 }
 
-/// Leaves out and disables what a rehearsal does not make as it was.
+/// Leaves out what is not asked for, and leaves out and disables what a rehearsal does not make as it was.
 fn lessen(
     stored: &mut Stored,
     graph: &Graph,
@@ -221,6 +220,9 @@ fn lessen(
         Acting::AsStored => Vec::new(),
     };
     skipped.extend(asleep.iter().map(|it| it.told.clone()));
+    if request.part == Part::Schema {
+        stored.contents.tables.clear();
+    }
     Unproven {
         labels: left.labels,
         asleep,

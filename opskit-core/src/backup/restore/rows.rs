@@ -16,7 +16,7 @@ use crate::repository::{BackupReader, DataFormat, Holds, PartEntry, TableEntry};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
 
 /// The rows of a backup, and how to load them.
@@ -62,24 +62,78 @@ impl<'a> Load<'a> {
 /// What is loaded in one transaction: a table's place, and the places of its parts.
 type Place = (usize, Range<usize>);
 
+/// What becomes of a table that a check refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// It is tried again.
+    UntilOthersAreThere,
+    /// It fails.
+    None,
+}
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a check constraint, of a table or a domain, refused a row.
+fn is_check(error: &Error) -> bool {
+    let chain = error.chain();
+    chain
+        .iter()
+        .any(|message| message.ends_with("(SQLSTATE 23514)"))
+}
+
 impl Rows {
     /// Loads all tables of the user's, over sessions of their own.
+    ///
+    /// A check or a domain may call a function that reads other tables, and the server does not know which.
+    /// So what a check refuses is tried again when the others are there, for as long as that helps.
     pub(super) async fn load(self: &Arc<Self>, opener: &Opener) -> Result<Vec<Failure>> {
-        let queue: Arc<Mutex<VecDeque<Place>>> = Arc::new(Mutex::new(self.queue()));
+        let mut places = self.queue();
+        let mut all = Vec::new();
+        let mut patience = Patience::UntilOthersAreThere;
+        loop {
+            let before = places.len();
+            let (failures, refused) = self.round(opener, places, patience).await?;
+            all.extend(failures);
+            if refused.is_empty() {
+                return Ok(all);
+            }
+            if refused.len() == before {
+                patience = Patience::None;
+            }
+            places = refused;
+        }
+    }
+
+    /// Loads tables once. Gives those that a check refused.
+    async fn round(
+        self: &Arc<Self>,
+        opener: &Opener,
+        places: VecDeque<Place>,
+        patience: Patience,
+    ) -> Result<(Vec<Failure>, VecDeque<Place>)> {
+        let queue = Arc::new(Mutex::new(places));
         let failures = Arc::new(Mutex::new(Vec::new()));
+        let refused = Arc::new(Mutex::new(VecDeque::new()));
         let mut workers = JoinSet::new();
         for _ in 0..self.request.jobs.max(1) {
             let (rows, opener) = (Arc::clone(self), opener.clone());
             let (queue, failures) = (Arc::clone(&queue), Arc::clone(&failures));
-            workers.spawn(async move { rows.worker(&opener, &queue, &failures).await });
+            let refused = Arc::clone(&refused);
+            workers.spawn(async move {
+                let refused = (patience == Patience::UntilOthersAreThere).then_some(&*refused);
+                rows.worker(&opener, &queue, &failures, refused).await
+            });
         }
         while let Some(ended) = workers.join_next().await {
             ended.unwrap_or_else(|source| {
                 Err(Error::new(ErrorKind::Internal, "a worker stopped").with_source(source))
             })?;
         }
-        let failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(failures.clone())
+        let failures = std::mem::take(&mut *locked(&failures));
+        let refused = std::mem::take(&mut *locked(&refused));
+        Ok((failures, refused))
     }
 
     /// Loads all tables of the user's over one session, in the transaction that it is in.
@@ -187,28 +241,27 @@ impl Rows {
         opener: &Opener,
         queue: &Mutex<VecDeque<Place>>,
         failures: &Mutex<Vec<Failure>>,
+        refused: Option<&Mutex<VecDeque<Place>>>,
     ) -> Result<()> {
         let mut session = None;
         loop {
-            let next = queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop_front();
-            let Some((table, parts)) = next else { break };
+            let next = locked(queue).pop_front();
+            let Some(place) = next else { break };
+            let (table, parts) = place.clone();
             let table = &self.tables[table];
             match self
                 .with_retries(opener, session.take(), table, &table.parts[parts])
                 .await
             {
                 Ok(open) => session = Some(open),
-                Err(error) if self.is_passed_over(&error) => {
-                    let failure = Failure::new(format!("table {}", table.name), &error);
-                    failures
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(failure);
-                }
-                Err(error) => return Err(error),
+                Err(error) => match refused.filter(|_| is_check(&error)) {
+                    Some(refused) => locked(refused).push_back(place),
+                    None if self.is_passed_over(&error) => {
+                        let failure = Failure::new(format!("table {}", table.name), &error);
+                        locked(failures).push(failure);
+                    }
+                    None => return Err(error),
+                },
             }
         }
         if let Some(session) = session {

@@ -90,8 +90,20 @@ pub(super) fn open_schemas(
     existing.iter().filter(is_empty).cloned().collect()
 }
 
+/// Takes out what is said about objects that are not the backup's alone, and returns those that were to be
+/// granted and are a problem.
+pub(super) fn take_foreign(
+    statements: &mut Vec<Statement>,
+    (model, target, open): (&Model, &Target, &[String]),
+    request: &RestoreRequest,
+    skipped: &mut Vec<String>,
+) -> BTreeSet<String> {
+    skipped.extend(not_ours(statements, model, target, open));
+    take_foreign_grants(statements, request, skipped)
+}
+
 /// Takes out what is said about schemas and publications that were there and are not the backup's alone.
-pub(super) fn not_ours(
+fn not_ours(
     statements: &mut Vec<Statement>,
     model: &Model,
     target: &Target,
@@ -130,7 +142,7 @@ pub(super) fn has_publication(target: &Target, name: &str) -> bool {
 }
 
 /// Privileges on what is not the backup's: left out in a rehearsal, otherwise a problem.
-pub(super) fn take_foreign_grants(
+fn take_foreign_grants(
     statements: &mut Vec<Statement>,
     request: &RestoreRequest,
     skipped: &mut Vec<String>,

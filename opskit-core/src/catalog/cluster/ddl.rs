@@ -50,7 +50,10 @@ impl ClusterScript {
             statements: Vec::new(),
         };
         let is_new = |name: &str| !options.existing.contains(name);
-        for role in model.roles.iter().filter(|role| is_new(&role.name)) {
+        // In the order in which they were made, which others tell by too.
+        let mut roles: Vec<&Role> = model.roles.iter().collect();
+        roles.sort_by_key(|role| role.oid);
+        for role in roles.into_iter().filter(|role| is_new(&role.name)) {
             out.role(role);
         }
         for membership in in_order(&model.memberships) {

@@ -11,13 +11,16 @@ use super::{Action, Emitter, Grants, Owners, Place, Section, Statement};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::model::{
     About, Acl, AclItem, DefaultAcl, Definition, Model, Object, Owner, Privileges, RowSecurity,
-    Target,
+    Target, TypeDefinition,
 };
-use crate::name::{quote_ident, quote_literal};
+use crate::name::{QualifiedName, quote_ident, quote_literal};
 
 /// The server from which on `PUBLIC` may create nothing in the schema `public`, and its owner is the
 /// owner of the database.
 const SAFE_PUBLIC: u32 = 150_000;
+
+/// The servers that leave the multiranges of a range with their owner when the range gets another.
+const MULTIRANGES_STAY: std::ops::Range<u32> = 140_000..170_000;
 
 /// The comment that every database has on its schema `public`.
 const PUBLIC_COMMENT: &str = "standard public schema";
@@ -102,6 +105,32 @@ fn owners(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
             let sql = format!("ALTER {object} OWNER TO {}", quote_ident(&about.is.role));
             push(about, Action::Owner, None, sql, out);
         }
+        if let Some(multirange) = multirange(model, about.address)
+            && MULTIRANGES_STAY.contains(&out.options.target_version)
+        {
+            let QualifiedName { schema, name } = multirange;
+            let with = About {
+                target: Target {
+                    names: vec![schema.clone(), name.clone()],
+                    ..about.target.clone()
+                },
+                ..about.clone()
+            };
+            let owner = quote_ident(&about.is.role);
+            let sql = format!("ALTER TYPE {} OWNER TO {owner}", multirange.to_sql());
+            push(&with, Action::Owner, None, sql, out);
+        }
+    }
+}
+
+/// The type of the multiranges of a range.
+fn multirange(model: &Model, address: Address) -> Option<&QualifiedName> {
+    let at = model
+        .objects
+        .binary_search_by_key(&address, |object| object.address);
+    match &model.objects.get(at.ok()?)?.definition {
+        Definition::Type(TypeDefinition::Range(range)) => range.multirange.as_ref(),
+        _ => None,
     }
 }
 
@@ -144,6 +173,9 @@ fn privileges(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
         } else {
             Action::GrantOnForeign
         };
+        if action == Action::GrantOnForeign {
+            out.given_elsewhere(about.address);
+        }
         for change in all {
             push(about, action, change.as_role, change.sql, out);
         }

@@ -315,6 +315,11 @@ impl<'a> Emitter<'a> {
             .extend(self.parts.iter().map(|part| part.address));
     }
 
+    /// The object is there without us, and what is said about it is carried.
+    pub(crate) fn given_elsewhere(&mut self, address: Address) {
+        self.explained.insert(address);
+    }
+
     /// The object cannot be made.
     pub(crate) fn refuse(&mut self, object: &Object, reason: impl Into<String>) {
         self.refused.push(Refusal {

@@ -145,6 +145,8 @@ fn column_line(
                 not_null: own_not_null.cloned(),
                 ..column.clone()
             };
+            // The lender has said how it is computed, which older servers do not take twice.
+            let default = default.filter(|of| shape == Shape::Child || of.generated.is_none());
             Some(column::typed(column) + &column::constraints(&own, default))
         }
         Shape::Child | Shape::Rebuilt => own_not_null.and_then(|_| column::named_not_null(column)),

@@ -16,6 +16,10 @@ pub(super) fn fact(reading: &Reading, names: &Names, row: &mut TextRow) -> Resul
     if named.is_some_and(|named| named.owned != Owned::ByUser) {
         return Ok(None);
     }
+    // A subscription that is dropped leaves its comment.
+    if named.is_none() && address.catalog == CatalogId::SUBSCRIPTION {
+        return Ok(None);
+    }
     let about = match (reading.walk.about, named) {
         (About::Own(catalog, _), _) => Some(Address::new(catalog, number(row, 3)?)),
         (About::Object, Some(named)) => Some(top(names, named)),

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 /// Attributes that are the server's spelling of an expression. Another major version may spell the
 /// same expression otherwise, and only a person can tell.
-const EXPRESSIONS: [&str; 9] = [
+/// So does the version of an extension: each server offers its own.
+const EXPRESSIONS: [&str; 10] = [
     "definition",
+    "extversion",
     "adbin",
     "polqual",
     "polwithcheck",

@@ -8,7 +8,7 @@
 use super::acl::{Acl, items};
 use super::read::{ReadContext, not_of_extension};
 use super::subject::{COLUMN, SUBJECTS, Subject};
-use super::target::Target;
+use super::target::{Target, args_sql};
 use super::{Address, CatalogId};
 use serde::{Deserialize, Serialize};
 
@@ -182,10 +182,15 @@ fn sort<T>(list: &mut [About<T>]) {
 
 /// The selected columns for the object `s.classid, s.objid, s.objsubid`, but for the last. Where the class
 /// gives kind and names itself, the server need not look the object up.
-const IDENTITY: &str = "s.classid, s.objid, case when s.kind is not null \
-     then pg_catalog.json_build_array(s.kind, s.names, '{}'::pg_catalog.text[]) \
-     else (select pg_catalog.json_build_array(i.type, coalesce(s.names, i.object_names), i.object_args) \
-       from pg_catalog.pg_identify_object_as_address(s.classid, s.objid, s.objsubid) i) end";
+fn identity() -> String {
+    format!(
+        "s.classid, s.objid, case when s.kind is not null \
+         then pg_catalog.json_build_array(s.kind, s.names, '{{}}'::pg_catalog.text[]) \
+         else (select pg_catalog.json_build_array(i.type, coalesce(s.names, i.object_names), {args}) \
+           from pg_catalog.pg_identify_object_as_address(s.classid, s.objid, s.objsubid) i) end",
+        args = args_sql("s.classid", "s.objid"),
+    )
+}
 
 /// All rows of the classes that `wanted` picks, as `classid, objid, objsubid, kind, names, owner, acl,
 /// fresh`.
@@ -210,8 +215,9 @@ pub(super) enum Condition {
 }
 
 fn owners(cx: &ReadContext<'_>) -> String {
+    let identity = identity();
     format!(
-        "select {IDENTITY}, pg_catalog.json_build_object('role', pg_catalog.pg_get_userbyid(s.owner)) \
+        "select {identity}, pg_catalog.json_build_object('role', pg_catalog.pg_get_userbyid(s.owner)) \
          from ({}) s",
         subjects(cx, |subject| subject.owner.is_some(), Condition::Owned)
     )
@@ -220,6 +226,7 @@ fn owners(cx: &ReadContext<'_>) -> String {
 /// Members of extensions and the server's own objects are compared with what they were made with. Many
 /// objects have the same privileges, so each list of them is spelled out once.
 fn privileges(cx: &ReadContext<'_>) -> String {
+    let identity = identity();
     format!(
         "with s as materialized (select * from (select a.*, coalesce(a.acl, a.fresh) as now, \
              coalesce(p.initprivs, a.fresh) as base \
@@ -230,7 +237,7 @@ fn privileges(cx: &ReadContext<'_>) -> String {
            where a.now is distinct from a.base or a.names = array['public']), \
          l as materialized (select u.acl, {items} as list \
            from (select s.now from s union select s.base from s) u(acl)) \
-         select {IDENTITY}, pg_catalog.json_build_object( \
+         select {identity}, pg_catalog.json_build_object( \
            'owner', pg_catalog.pg_get_userbyid(s.owner), \
            'maker', case when exists (select from pg_catalog.pg_depend e where e.refclassid = {extension} \
                 and e.classid = s.classid and e.objid = s.objid and e.objsubid = 0 and e.deptype = 'e') then 'extension' \
@@ -246,23 +253,29 @@ fn privileges(cx: &ReadContext<'_>) -> String {
     )
 }
 
+/// An extension has its comment from its files, and only its owner may say so again.
 fn described(cx: &ReadContext<'_>, catalog: &str, json: &str) -> String {
+    let identity = identity();
     format!(
-        "select {IDENTITY}, s.said \
+        "select {identity}, s.said \
          from (select a.classid, a.objid, d.objsubid, \
                case when d.objsubid = 0 then a.kind else a.kind || ' column' end as kind, \
                case when d.objsubid = 0 then a.names when a.kind is not null then a.names || ( \
                  select c.attname::pg_catalog.text from pg_catalog.pg_attribute c \
                  where c.attrelid = a.objid and c.attnum = d.objsubid) end as names, \
                pg_catalog.{json} as said \
-               from ({}) a join pg_catalog.{catalog} d on d.classoid = a.classid and d.objoid = a.objid) s",
-        subjects(cx, |_| true, Condition::Described)
+               from ({}) a join pg_catalog.{catalog} d on d.classoid = a.classid and d.objoid = a.objid \
+               where not exists (select from pg_catalog.pg_extension e join pg_catalog.pg_available_extensions v on v.name = e.extname \
+                 where a.classid = {extension} and e.oid = a.objid and pg_catalog.to_jsonb(d.*) operator(pg_catalog.->>) 'description' = v.comment)) s",
+        subjects(cx, |_| true, Condition::Described),
+        extension = CatalogId::EXTENSION.0,
     )
 }
 
 fn row_security(cx: &ReadContext<'_>) -> String {
+    let identity = identity();
     format!(
-        "select {IDENTITY}, pg_catalog.json_build_object('enabled', s.relrowsecurity, \
+        "select {identity}, pg_catalog.json_build_object('enabled', s.relrowsecurity, \
            'forced', s.relforcerowsecurity) \
          from (select {class}::pg_catalog.oid as classid, c.oid as objid, 0 as objsubid, \
                null::pg_catalog.text as kind, \

@@ -114,8 +114,8 @@ pub(super) fn relation_json(c: &str) -> String {
 /// The query for the columns of all tables: the table's OID, and a list as JSON. Those that were dropped are not
 /// among them.
 ///
-/// There are more columns than anything else. So all are read at once and grouped from sorted rows, and a column with nothing special is an array of its first fields, which costs the server a
-/// third of an object with names.
+/// There are more columns than anything else. So all are read at once and grouped from sorted rows, and a column with nothing special is an array of its first fields, which costs the server
+/// less than an object with names.
 pub(super) fn columns_sql(cx: &ReadContext<'_>) -> String {
     let not_null = NotNullSql::of(cx);
     format!(

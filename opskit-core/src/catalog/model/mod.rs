@@ -80,6 +80,7 @@ pub use withheld::Withheld;
 
 pub(crate) use acl::items as acl_items;
 pub(crate) use read::{ModelReader, ReadContext};
+pub(crate) use target::args_sql;
 
 use super::address::{Address, CatalogId};
 use super::scope::MARK_SCHEMA;

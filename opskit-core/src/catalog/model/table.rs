@@ -88,8 +88,8 @@ pub(super) fn inheritance_json(cx: &ReadContext<'_>, c: &str) -> String {
          and ca.attname = pa.attname left join pg_catalog.pg_attrdef pd on pd.adrelid = pa.attrelid and pd.adnum = pa.attnum \
          left join pg_catalog.pg_attrdef cd on cd.adrelid = ca.attrelid and cd.adnum = ca.attnum \
          where pa.attrelid = p.oid and pa.attnum > 0 and not pa.attisdropped and (ca.attstorage <> pa.attstorage {compression} \
-         or (pd.oid is not null and cd.oid is null) or (ca.attgenerated <> '' and pg_catalog.pg_get_expr(pd.adbin, pd.adrelid) \
-         <> pg_catalog.pg_get_expr(cd.adbin, cd.adrelid)))))) \
+         or (pd.oid is not null and cd.oid is null) or (ca.attgenerated <> '' and (ca.attislocal or pg_catalog.pg_get_expr(pd.adbin, pd.adrelid) \
+         <> pg_catalog.pg_get_expr(cd.adbin, cd.adrelid))))))) \
          from pg_catalog.pg_inherits i join pg_catalog.pg_class p on p.oid = i.inhparent \
          join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace where i.inhrelid = {c}.oid \
          having pg_catalog.count(*) > 0) end",

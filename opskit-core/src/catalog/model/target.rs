@@ -3,6 +3,16 @@
 use crate::name::quote_ident;
 use serde::{Deserialize, Serialize};
 
+/// SQL for the arguments of an object of a class, where `i` is its address by name. What a procedure gives out
+/// is no part of its address, and tells it from others after `ALTER`, `GRANT` and `COMMENT ON`; only where
+/// every argument says whether it goes in or out is nothing left to guess.
+pub(crate) fn args_sql(class: &str, oid: &str) -> String {
+    format!(
+        "coalesce((select array[pg_catalog.pg_get_function_identity_arguments(p.oid)] from pg_catalog.pg_proc p \
+         where {class} = 1255 and p.oid = {oid} and p.prokind = 'p'), i.object_args)"
+    )
+}
+
 /// An object by its full name, as `pg_identify_object_as_address` gives it: columns and other parts
 /// of objects too, and objects that are not in the model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

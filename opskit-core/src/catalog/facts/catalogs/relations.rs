@@ -90,6 +90,13 @@ pub(super) const WALKS: &[Walk] = &[
             ),
             // NULL says the same from 17 on.
             ("attstattarget", "nullif(x.attstattarget, -1)"),
+            // From 17 on a partition has its parent's.
+            (
+                "attidentity",
+                "case when c.relispartition and exists (select from pg_catalog.pg_inherits i \
+                 join pg_catalog.pg_attribute p on p.attrelid = i.inhparent and p.attname = x.attname \
+                 and p.attidentity <> '' where i.inhrelid = x.attrelid) then '' else x.attidentity end",
+            ),
         ],
         extra: &[(
             "position",
@@ -144,10 +151,10 @@ pub(super) const WALKS: &[Walk] = &[
             "conbin",
         ]),
         // The key of a partition says one thing when it came with the partition and another when it was
-        // attached, and means the same.
+        // attached or detached, and means the same.
         spelled: &[(
             "connoinherit",
-            "case when x.connoinherit and not (x.contype in ('p', 'u', 'x') and x.conparentid <> 0) then 't' end",
+            "case when x.connoinherit and x.contype not in ('p', 'u', 'x') then 't' end",
         )],
         extra: &[("definition", "pg_catalog.pg_get_constraintdef(x.oid)")],
         targets: &[

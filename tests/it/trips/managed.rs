@@ -1,0 +1,119 @@
+//! The trip of an owner who is no superuser, between two projects of a managed platform.
+
+use super::fixture::{Objects, run_files};
+use super::judge::{Place, assert_same_rows};
+use super::{Cluster, DATABASE, Trip, told};
+use opskit_core::ErrorKind;
+use opskit_core::backup::BackupRequest;
+use opskit_core::backup::restore::{RestoreReport, RestoreRequest};
+
+/// An empty project: `postgres` owns its database and is no superuser; `supabase_admin` is.
+async fn project() -> Cluster {
+    let mut cluster = Cluster::start(None).await;
+    // The first superuser of a cluster stays one, so it gets the platform's name.
+    cluster
+        .run(
+            "postgres",
+            "postgres",
+            "create role renamer superuser login",
+        )
+        .await;
+    let rename = "alter role postgres rename to supabase_admin";
+    cluster.run("renamer", "postgres", rename).await;
+    cluster.superuser = "supabase_admin";
+    cluster
+        .run(cluster.superuser, DATABASE, "drop role renamer")
+        .await;
+    run_files(&cluster, "managed", Objects::Owners, |file| {
+        (!file.starts_with("20")).then_some("supabase_admin")
+    })
+    .await;
+    cluster
+}
+
+async fn make_users_objects(cluster: &Cluster) {
+    run_files(cluster, "managed", Objects::Owners, |file| {
+        file.starts_with("20").then_some("postgres")
+    })
+    .await;
+}
+
+/// A policy of the user's on a table of the platform, as the platform lets users make it.
+const POLICY: &str = "set role supabase_storage_admin; \
+     create policy own_files on storage.objects for select to authenticated using (bucket_id = 'own')";
+
+/// From one project to an empty one, as the user. `before` makes the target other than the source was.
+async fn travel(before: &str) -> (RestoreReport, Cluster) {
+    let (source, target) = tokio::join!(project(), project());
+    make_users_objects(&source).await;
+    source.run(source.superuser, DATABASE, POLICY).await;
+    // Only a superuser's restore makes roles.
+    let roles = format!("create role reporting; {before}");
+    target.run(target.superuser, DATABASE, &roles).await;
+    let trip = told(Trip::pack(&source.url("postgres"), BackupRequest::new()).await);
+    let request = RestoreRequest::default();
+    let report = told(trip.unpack(&target.url("postgres"), request).await);
+    assert!(
+        report.is_same(),
+        "{:#?}\n{:#?}",
+        report.failures,
+        report.differences
+    );
+    let place = |cluster| Place {
+        cluster,
+        database: DATABASE,
+    };
+    assert_same_rows(place(&source), place(&target)).await;
+    (report, target)
+}
+
+/// What `anon` and `authenticated` may do with what the user hid from them.
+const LEAKS: &str = "select count(*) from pg_class c cross join unnest(array['anon', 'authenticated']) r(name) \
+     where c.relname in ('secrets', 'private_numbers') and (c.relkind = 'r' and has_table_privilege(r.name, c.oid, 'SELECT, INSERT, UPDATE, DELETE') \
+       or c.relkind = 'S' and has_sequence_privilege(r.name, c.oid, 'USAGE'))";
+
+#[tokio::test]
+async fn an_owners_project_comes_back_in_an_empty_one() {
+    let (report, target) = travel("").await;
+    let policy = "policy own_files on storage.objects: ";
+    assert!(
+        report.skipped.iter().any(|it| it.starts_with(policy)),
+        "{:?}",
+        report.skipped
+    );
+    // The project grants everything on what is made later to everybody who asks over the web.
+    let leaks = target.run(target.superuser, DATABASE, LEAKS).await;
+    assert_eq!(leaks, "0");
+    let triggers = "select tgrelid::regclass from pg_trigger where tgname = 'on_auth_user_created'";
+    let on = target.run(target.superuser, DATABASE, triggers).await;
+    assert_eq!(on, "auth.users");
+}
+
+#[tokio::test]
+async fn policies_on_the_platforms_tables_come_back_where_they_may() {
+    let (report, target) = travel("grant supabase_storage_admin to postgres").await;
+    assert!(
+        !report.skipped.iter().any(|it| it.starts_with("policy")),
+        "{:?}",
+        report.skipped
+    );
+    let policies = "select polrelid::regclass from pg_policy where polname = 'own_files'";
+    let on = target.run(target.superuser, DATABASE, policies).await;
+    assert_eq!(on, "storage.objects");
+}
+
+/// Whoever cannot see all rows does not read any.
+#[tokio::test]
+async fn a_role_that_policies_filter_fails_before_it_reads() {
+    let source = project().await;
+    make_users_objects(&source).await;
+    let sql = "create role filtered login; grant usage on schema public, private, supabase_migrations to filtered; \
+         grant select on all tables in schema public, private, supabase_migrations to filtered; \
+         grant select on all sequences in schema public to filtered";
+    source.run(source.superuser, DATABASE, sql).await;
+    let refused = Trip::pack(&source.url("filtered"), BackupRequest::new()).await;
+    let refused = refused.err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+    let said = refused.to_string();
+    assert!(said.contains("row-level security"), "{said}");
+}
