@@ -4,9 +4,11 @@ mod again;
 mod around;
 mod beside;
 mod checks;
+mod clean;
 mod drills;
 mod forged;
 mod hostile;
+mod into;
 mod names;
 
 use crate::roundtrip::pg_dump;
@@ -143,7 +145,7 @@ async fn what_is_restored_is_the_same() {
         let report = restore(&stored, &target.url(), request).await;
         let report = report.unwrap_or_else(|e| panic!("{}", e.chain().join(": ")));
         assert_same(&report);
-        assert!(report.compared.len() == 2, "{:?}", report.compared);
+        assert!(report.compared.len() == 4, "{:?}", report.compared);
         if let (Some(wanted), Some(found)) = (pg_dump(&source), pg_dump(&target)) {
             assert_eq!(wanted, found);
         }

@@ -77,8 +77,8 @@ async fn large_objects(leader: &mut Leader, part_bytes: u64) -> Result<Option<(T
         .filter_map(|row| row.first()?.as_deref()?.parse().ok())
         .collect();
     let queries = bounds.iter().enumerate().map(|(at, from)| {
-        let until = bounds.get(at + 1).copied();
-        large_object_pages_sql(*from, until, PAGE_BYTES)
+        let last = bounds.get(at + 1).map_or(u32::MAX, |next| next - 1);
+        large_object_pages_sql(*from..=last, &[], PAGE_BYTES)
     });
     let row_type = leader
         .row_type_of(&[

@@ -6,6 +6,7 @@ use super::{Pattern, TextRow, flag, number, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{QualifiedName, quote_ident, quote_literal};
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 /// What kind of thing it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,21 +202,29 @@ pub(crate) fn large_object_bounds_sql(parts: u64) -> String {
     )
 }
 
-/// The query that reads the pages of the large objects from one OID up to another, by functions that
-/// every owner may call. Columns: `loid`, `page`, `data`.
+/// The query that reads the pages of the large objects from one OID up to another, but for some, by functions
+/// that every owner may call. Columns: `loid`, `page`, `data`.
 ///
 /// The size is one expression for each object, so that its descriptor is closed before the next is
 /// opened; the planner caches joins on descriptors, which are the same number again and again.
-pub(crate) fn large_object_pages_sql(from: u32, until: Option<u32>, page_bytes: u32) -> String {
-    let until = until.map(|oid| format!(" and m.oid < {oid}"));
+pub(crate) fn large_object_pages_sql(
+    oids: RangeInclusive<u32>,
+    but_for: &[u32],
+    page_bytes: u32,
+) -> String {
+    let (first, last) = oids.into_inner();
+    let but_for: Vec<String> = but_for.iter().map(u32::to_string).collect();
+    let but_for = match but_for.as_slice() {
+        [] => String::new(),
+        some => format!(" and m.oid not in ({})", some.join(", ")),
+    };
     format!(
         "SELECT o.oid, p.page, pg_catalog.lo_get(o.oid, p.page::pg_catalog.int8 * {page_bytes}, {page_bytes}) \
          FROM (SELECT m.oid, (SELECT CASE WHEN pg_catalog.lo_close(t.fd) = 0 THEN t.bytes END \
              FROM (SELECT f.fd, pg_catalog.lo_lseek64(f.fd, 0, 2) AS bytes \
                FROM (SELECT pg_catalog.lo_open(m.oid, 262144) AS fd OFFSET 0) f OFFSET 0) t) AS bytes \
-           FROM pg_catalog.pg_largeobject_metadata m WHERE m.oid >= {from}{} ORDER BY m.oid OFFSET 0) o \
-         CROSS JOIN LATERAL pg_catalog.generate_series(0, ((greatest(o.bytes, 1) - 1) / {page_bytes})::pg_catalog.int4) p(page)",
-        until.unwrap_or_default()
+           FROM pg_catalog.pg_largeobject_metadata m WHERE m.oid between {first} and {last}{but_for} ORDER BY m.oid OFFSET 0) o \
+         CROSS JOIN LATERAL pg_catalog.generate_series(0, ((greatest(o.bytes, 1) - 1) / {page_bytes})::pg_catalog.int4) p(page)"
     )
 }
 

@@ -123,6 +123,36 @@ impl Repository {
     }
 }
 
+impl BackupReader {
+    /// Looks whether objects have the size that the manifest tells, and above level `List` the digest.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] for the first that does not, `Cancelled`.
+    pub(crate) fn check<'a>(
+        &self,
+        ctx: &OpContext,
+        names: impl Iterator<Item = &'a str>,
+        level: VerifyLevel,
+    ) -> Result<()> {
+        for name in names {
+            ctx.cancel().check()?;
+            look(self, name, level)?;
+        }
+        Ok(())
+    }
+}
+
+fn look(reader: &BackupReader, name: &str, level: VerifyLevel) -> Result<()> {
+    let (mut file, object) = reader.open_unchecked(name)?;
+    if level == VerifyLevel::List || digest(&mut file, name)? == object.sha256 {
+        return Ok(());
+    }
+    Err(damaged(
+        name,
+        "does not have the digest that the manifest tells",
+    ))
+}
+
 struct Check<'a> {
     ctx: &'a OpContext,
     report: VerifyReport,
@@ -152,7 +182,7 @@ impl Check<'_> {
             // A part is opened as a whole, which takes the digests of both its files.
             let is_part = parts.contains_key(object.name.as_str());
             if !is_part && object.name != SEALED {
-                self.take(&object.name, self.look(reader, &object.name))?;
+                self.take(&object.name, look(reader, &object.name, self.report.level))?;
             }
         }
         let mut looked = std::collections::BTreeSet::new();
@@ -162,17 +192,6 @@ impl Check<'_> {
             }
         }
         Ok(())
-    }
-
-    fn look(&self, reader: &BackupReader, name: &str) -> Result<()> {
-        let (mut file, object) = reader.open_unchecked(name)?;
-        if self.report.level == VerifyLevel::List || digest(&mut file, name)? == object.sha256 {
-            return Ok(());
-        }
-        Err(damaged(
-            name,
-            "does not have the digest that the manifest tells",
-        ))
     }
 
     /// What stands in the directory and not in the manifest.
@@ -201,7 +220,7 @@ impl Check<'_> {
         // Both are told, where both are damaged.
         let mut sound = true;
         for name in std::iter::once(&part.object).chain(&part.exact) {
-            let looked = self.look(reader, name);
+            let looked = look(reader, name, self.report.level);
             sound &= looked.is_ok();
             self.take(name, looked)?;
         }

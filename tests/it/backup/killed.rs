@@ -92,9 +92,13 @@ async fn a_killed_restore_can_be_run_again() {
         command.arg(place.repository.path()).stdin(Stdio::null());
         command
     };
-    let run = |target: &TestDb| {
+    let run = |target: &TestDb, may_be_done: bool| {
         let output = command(target).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        // Killed after all was done, it finds what it made itself.
+        if may_be_done && said.contains("the target has already") {
+            return;
+        }
         assert!(output.status.success(), "{said}");
         let compared = [
             "the same by rows and fingerprints of",
@@ -104,7 +108,7 @@ async fn a_killed_restore_can_be_run_again() {
     };
     let (wanted, first) = (pg_dump(&db), database().await);
     let started = Instant::now();
-    run(&first);
+    run(&first, false);
     let moment = started.elapsed().as_millis() as usize;
     let (mut dice, mut killed) = (Dice(13), 0);
     for _ in 0..sampled(6, 50) {
@@ -120,7 +124,7 @@ async fn a_killed_restore_can_be_run_again() {
         }
         killed += 1;
         println!("killed after {after} of {moment} ms");
-        run(&target);
+        run(&target, true);
         assert_eq!(wanted, pg_dump(&target));
         let count = "select count(*), sum(hashtextextended(v, 0)) from big";
         assert_eq!(db.psql(count).await, target.psql(count).await);

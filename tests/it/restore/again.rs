@@ -102,7 +102,10 @@ async fn after_an_error_it_is_run_again_and_what_was_there_stays() {
     let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
     let path = &stored.data()[0];
     let whole = std::fs::read(path).unwrap();
-    std::fs::write(path, &whole[1..]).unwrap();
+    // A file that is too short would be told before anything is made.
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    std::fs::write(path, flipped).unwrap();
     let error = restore(&stored, &target.url(), RestoreRequest::default()).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Damaged);
     std::fs::write(path, whole).unwrap();

@@ -16,8 +16,7 @@ use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
 use crate::repository::{
-    BackupId, BackupReader, BackupType, CLUSTER, Contents, Excluded, MODEL, Origin, Repository,
-    RunError, RunStatus,
+    BackupId, BackupReader, CLUSTER, Contents, MODEL, Origin, Repository, RunError, RunStatus,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -113,12 +112,8 @@ async fn attempt(
         (None, Some(place)) => place.url.clone(),
         (None, None) => return Err(Error::new(ErrorKind::Internal, "a drill has no place")),
     };
-    let mut unproven = not_in_it(&parts.contents, backup.manifest().backup_type);
-    unproven.extend(
-        place
-            .iter()
-            .flat_map(|place| place.unproven.iter().cloned()),
-    );
+    let unproven = place.iter().flat_map(|place| place.unproven.iter());
+    let mut unproven: Vec<String> = unproven.cloned().collect();
     let begun = ctx.clock().elapsed();
     let restoring = restoring(&request, place.as_ref());
     let restore = Restore::open(ctx, backup, &url, restoring).await?;
@@ -232,22 +227,6 @@ async fn after(
     Box::pin(read_with_care(ctx, url, ask)).await
 }
 
-/// What of the database no restore of this backup brings back. What belongs to the platform comes back with
-/// that, and is none of the backup's.
-fn not_in_it(contents: &Contents, backup_type: BackupType) -> Vec<String> {
-    let excluded = contents.excluded.iter();
-    let excluded = excluded.filter(|it| it.reason != Excluded::OF_THE_PLATFORM);
-    let mut all: Vec<String> = excluded
-        .map(|it| format!("{}: {}", it.object, it.reason))
-        .collect();
-    let losses = contents.accepted_losses.iter();
-    all.extend(losses.map(|object| format!("{object}: a loss that was accepted")));
-    if backup_type == BackupType::Schema {
-        all.push("all rows: the backup holds definitions only".to_owned());
-    }
-    all
-}
-
 /// Unknown is no success.
 fn outcome(restore: &RestoreReport, checks: &[Check], unproven: &[String]) -> Outcome {
     if !restore.is_same() || checks.iter().any(|check| check.ok != Some(true)) {
@@ -270,12 +249,7 @@ fn record(
     })?;
     let folder = repository.path().join("history");
     crate::sink::make_private_directory(&folder)?;
+    // Two drills of one second have records of their own.
     let stamp = BackupId::new(ctx.clock().now())?;
-    let time = stamp
-        .as_str()
-        .split('-')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    crate::sink::write_new(&folder.join(format!("drill-{time}-{id}.json")), &text)
+    crate::sink::write_new(&folder.join(format!("drill-{stamp}-{id}.json")), &text)
 }

@@ -9,6 +9,7 @@ use crate::catalog::diff::{Compared, FactsDiff, ObjectDiff, Side};
 use crate::catalog::facts::{Facts, FactsOptions};
 use crate::context::OpContext;
 use crate::error::Result;
+use crate::export::Fingerprint;
 use crate::name::{QualifiedName, quote_ident};
 use crate::postgres::export::{Export, ExportRequest};
 use crate::postgres::facts::read_facts;
@@ -25,6 +26,23 @@ pub(crate) struct Comparison {
     pub(crate) compared: Vec<String>,
     pub(crate) differences: Vec<Difference>,
     pub(crate) warnings: Vec<String>,
+}
+
+impl Comparison {
+    /// Compares how many rows there are, and their fingerprint.
+    pub(super) fn rows_of(&mut self, table: &TableEntry, found: (u64, Option<Fingerprint>)) {
+        let name = table.name.clone();
+        if found.0 != table.rows {
+            self.differences.push(Difference::Rows {
+                table: name,
+                wanted: table.rows,
+                found: found.0,
+            });
+        } else if found.1 != Some(table.fingerprint) {
+            self.differences
+                .push(Difference::Fingerprint { table: name });
+        }
+    }
 }
 
 /// Compares rows by their count and fingerprint.
@@ -55,18 +73,8 @@ pub(crate) async fn rows(
         reports.iter().map(|table| (&table.table, table)).collect();
     for table in &whole {
         let report = found.get(&table.name);
-        let (count, print) = report.map_or((0, None), |report| (report.rows, report.fingerprint));
-        if count != table.rows {
-            into.differences.push(Difference::Rows {
-                table: table.name.clone(),
-                wanted: table.rows,
-                found: count,
-            });
-        } else if print != Some(table.fingerprint) {
-            into.differences.push(Difference::Fingerprint {
-                table: table.name.clone(),
-            });
-        }
+        let found = report.map_or((0, None), |report| (report.rows, report.fingerprint));
+        into.rows_of(table, found);
     }
     into.compared
         .push(format!("rows and fingerprints of {} tables", whole.len()));
@@ -80,14 +88,8 @@ async fn existing(
     tables: &[&TableEntry],
 ) -> Result<Vec<QualifiedName>> {
     let mut session = WireConnection::connect(url, ctx.cancel()).await?;
-    let sql = "select n.nspname::pg_catalog.text, c.relname::pg_catalog.text from pg_catalog.pg_class c \
-       join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r'";
-    let found = target::rows(&mut session, sql).await?;
+    let found = target::relations(&mut session, 'r').await?;
     session.close().await;
-    let found: HashSet<QualifiedName> = found
-        .iter()
-        .map(|row| QualifiedName::new(target::field(row, 0), target::field(row, 1)))
-        .collect();
     let names = tables.iter().map(|table| table.name.clone());
     Ok(names.filter(|name| found.contains(name)).collect())
 }

@@ -9,11 +9,9 @@ use super::request::{OnError, Part};
 use super::run::Work;
 use super::sessions::{Opener, Sessions};
 use super::steps::as_role;
-use super::target::Bracket;
 use crate::catalog::Address;
 use crate::catalog::ddl::{Section, Statement};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::quote_ident;
 use crate::postgres::wire::WireConnection;
 use crate::repository::Holds;
 use std::collections::HashSet;
@@ -134,41 +132,6 @@ impl Work<'_> {
         }
         mark::remove(&mut session).await?;
         session.close().await;
-        Ok(())
-    }
-
-    /// Lets the server look whether the rows fit the foreign keys that were put back. Over the login it is the
-    /// owner of the table who looks, unless that is one who must not be borrowed.
-    pub(super) async fn check_keys(
-        &mut self,
-        sessions: &mut Sessions,
-        worker: &mut WireConnection,
-        brackets: &[Bracket],
-    ) -> Result<()> {
-        for bracket in brackets {
-            let Some(check) = &bracket.check else {
-                continue;
-            };
-            let login = sessions.login.as_ref();
-            let login = login.filter(|_| !self.target.is_privileged(&check.owner));
-            let admin = &mut sessions.admin;
-            let done = match login {
-                None => admin.query_one(&check.sql).await.map(drop),
-                Some(login) => {
-                    let (owner, login) = (quote_ident(&check.owner), quote_ident(&login.role));
-                    let lend = format!("GRANT {owner} TO {login}");
-                    admin.query_one(&lend).await?;
-                    let done = as_role(worker, &check.owner, &check.sql).await;
-                    let back = format!("REVOKE {owner} FROM {login}");
-                    admin.query_one(&back).await?;
-                    done
-                }
-            };
-            match done {
-                Ok(()) => self.steps.done += 1,
-                Err(error) => self.steps.failed(&bracket.object, error)?,
-            }
-        }
         Ok(())
     }
 }

@@ -154,10 +154,9 @@ pub(super) async fn leave(admin: &mut WireConnection, start: &Beginning<'_>) -> 
         present::remember_sql(),
     ];
     for bracket in start.brackets {
-        let check = bracket.check.as_ref();
-        let (owner, sql) = check.map_or(("", ""), |it| (it.owner.as_str(), it.sql.as_str()));
-        let (object, before, after) = (&bracket.object, &bracket.before, &bracket.after);
-        let fields = [object.as_str(), before, after, owner, sql];
+        let check = bracket.check.as_deref().unwrap_or_default();
+        let (object, owner) = (bracket.object.as_str(), bracket.owner.as_str());
+        let fields = [object, &bracket.before, &bracket.after, owner, check];
         let fields: Vec<String> = fields.iter().map(|it| quote_literal(it)).collect();
         let fields = fields.join(", ");
         statements.push(format!("INSERT INTO {schema}.brackets VALUES ({fields})"));

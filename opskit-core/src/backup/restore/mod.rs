@@ -11,11 +11,15 @@
 
 mod allowed;
 mod around;
+mod between;
+mod changes;
 mod code;
 mod compare;
 mod defaults;
+mod drops;
 mod earlier;
 mod ends;
+mod gaps;
 mod graph;
 mod guard;
 mod lacking;
@@ -37,9 +41,11 @@ mod schedule;
 mod select;
 mod sessions;
 mod steps;
+mod stored;
 mod strangers;
 mod target;
 mod untrusted;
+mod values;
 
 pub(super) use around::is_made;
 pub use plan::{PlannedTable, RestorePlan, SessionKind};

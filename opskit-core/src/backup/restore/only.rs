@@ -1,8 +1,9 @@
 //! `--only`: the tables that were asked for, what they need, and what of that the target has already.
 
+use super::drops::{self, Drops};
 use super::graph::Graph;
 use super::present;
-use super::request::{Existing, Part, RestoreRequest};
+use super::request::{Part, RestoreRequest};
 use super::select::{self, Selection};
 use super::target::{self, Target};
 use crate::catalog::model::{Definition, Model, Object};
@@ -22,6 +23,8 @@ pub(super) struct Standing {
     pub(super) tables: Vec<QualifiedName>,
     /// The schemas of all that stands.
     pub(super) schemas: BTreeSet<String>,
+    /// Those of the tables that the target has and that are replaced.
+    pub(super) drops: Drops,
 }
 
 /// Leaves only the tables that were asked for, with what they need and the target lacks. What it has is used as it
@@ -37,9 +40,12 @@ pub(super) async fn cut(
         return Ok(Standing::default());
     }
     let chosen = chosen(admin, model, request).await?;
-    let is_beside = request.part != Part::Data && request.existing == Existing::Refuse;
+    let drops = drops::relations(admin, &chosen, target, request).await?;
+    let is_beside = request.part != Part::Data;
+    let stays = target.present.iter();
+    let stays = stays.filter(|it| !drops.gone.contains(&it.address));
     let there = match is_beside {
-        true => present::already(model, &target.present),
+        true => present::already(model, stays),
         false => Vec::new(),
     };
     // What stands needs no rows, and a foreign key may refer to it.
@@ -53,14 +59,25 @@ pub(super) async fn cut(
     if is_beside {
         standing = used(model, graph, &mut selection, there);
     }
+    standing.drops = drops;
     standing.named.append(&mut selection.left);
     *model = select::cut(model, &selection.kept);
-    let kept = model.objects.iter().filter_map(select::name_of);
-    let kept: HashSet<QualifiedName> = kept.collect();
+    let own = model.objects.iter().filter_map(select::name_of);
+    let kept: HashSet<QualifiedName> = own.chain(identity_sequences(model)).collect();
     let of_user = |table: &TableEntry| table.holds == Holds::Table && kept.contains(&table.name);
     contents.tables.retain(of_user);
     contents.sequences.retain(|it| kept.contains(&it.name));
     Ok(standing)
+}
+
+/// The sequences of identity columns, which are no objects of their own.
+fn identity_sequences(model: &Model) -> impl Iterator<Item = QualifiedName> + '_ {
+    let tables = model.objects.iter();
+    let columns = tables.flat_map(|object| match &object.definition {
+        Definition::Table(table) => table.columns.as_slice(),
+        _ => &[],
+    });
+    columns.filter_map(|column| Some(column.identity.as_ref()?.sequence.clone()))
 }
 
 /// The relations that the patterns match.

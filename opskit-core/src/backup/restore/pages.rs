@@ -1,6 +1,7 @@
 //! Large objects, from their pages.
 
 use super::rows::{Load, Rows};
+use super::target;
 use crate::error::Result;
 use crate::name::QualifiedName;
 use crate::postgres::load::{LoadTable, Transaction};
@@ -8,6 +9,26 @@ use crate::postgres::wire::WireConnection;
 use crate::repository::TableEntry;
 
 const STAGE: &str = "opskit_pages";
+
+/// Those of these large objects that have bytes, which loading rows would write over.
+pub(super) async fn filled(session: &mut WireConnection, oids: &[u32]) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for some in oids.chunks(10_000) {
+        let numbers: Vec<String> = some.iter().map(u32::to_string).collect();
+        let sql = format!(
+            "select m.oid::pg_catalog.text from pg_catalog.pg_largeobject_metadata m where m.oid in ({}) \
+               and pg_catalog.octet_length(pg_catalog.lo_get(m.oid, 0, 1)) > 0 order by m.oid",
+            numbers.join(", ")
+        );
+        let found = target::rows(session, &sql).await?;
+        all.extend(
+            found
+                .iter()
+                .map(|row| format!("large object {}", target::field(row, 0))),
+        );
+    }
+    Ok(all)
+}
 
 /// Loads the pages into a temporary table, and writes the objects from there in one transaction.
 pub(super) async fn load(

@@ -1,35 +1,31 @@
 //! Before anything is changed: what the backup holds, what the target has, and what follows.
 
 use super::around::{self, Around};
+use super::changes::Changes;
 use super::defaults;
 use super::earlier::{self, Earlier};
+use super::gaps;
 use super::graph::Graph;
 use super::mark;
 use super::only::{self, Standing};
 use super::plan::{PlannedTable, RestorePlan, SessionKind};
 use super::problems;
 use super::rehearsal::{self, Asleep};
-use super::request::{Acting, Carry, Existing, Part, RestoreRequest, Transactions, Trust};
+use super::request::{Acting, Carry, Part, RestoreRequest, Transactions, Trust};
 use super::schedule::Sizes;
-use super::select;
+use super::stored::{self, Stored};
 use super::strangers;
-use super::target::{self, Bracket, Target};
-use crate::backup::DOCUMENT_BYTES_MAX;
-use crate::catalog::cluster::ClusterModel;
+use super::target::{Bracket, Target};
 use crate::catalog::ddl::{Action, DdlOptions, Script, Section, Statement};
 use crate::catalog::facts::Facts;
-use crate::catalog::model::{Definition, Model, Object, TableOwner, is_servers};
+use crate::catalog::model::{Definition, Model, Object, TableOwner};
 use crate::catalog::{Address, CatalogId};
 use crate::context::OpContext;
-use crate::error::{Error, ErrorKind, Result};
-use crate::name::QualifiedName;
+use crate::error::Result;
 use crate::postgres::load::{self, RestoreSettings};
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
-use crate::repository::{
-    BackupReader, CLUSTER, Contents, DataFormat, FACTS, Holds, MODEL, Origin, SequenceEntry,
-    TableEntry,
-};
+use crate::repository::{BackupReader, DataFormat, Origin, SequenceEntry, TableEntry};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -52,8 +48,12 @@ pub(super) struct Prepared {
     pub(super) open_schemas: Vec<String>,
     /// What is dropped first: in words, and as SQL.
     pub(super) drops: Vec<(String, String)>,
+    /// Something of the user's is among them.
+    pub(super) replaces: bool,
     /// Tables that an earlier restore loaded rows into, emptied before that is done again.
     pub(super) truncates: Vec<(String, String)>,
+    /// Large objects of the target that are none of the backup's.
+    pub(super) strangers: Vec<u32>,
     /// What is taken away while rows are loaded into tables that exist.
     pub(super) brackets: Vec<Bracket>,
     /// Makes the roles that the target lacks.
@@ -77,14 +77,6 @@ pub(super) struct Unproven {
     pub(super) asleep: Vec<Asleep>,
 }
 
-/// What a backup says of itself.
-struct Stored {
-    contents: Contents,
-    model: Model,
-    facts: Option<Facts>,
-    cluster: Option<ClusterModel>,
-}
-
 /// Reads, looks, and plans.
 pub(super) async fn prepare(
     ctx: &OpContext,
@@ -93,10 +85,10 @@ pub(super) async fn prepare(
     request: &RestoreRequest,
 ) -> Result<(WireConnection, Target, Prepared, RestorePlan)> {
     let reader = Arc::new(backup);
-    let mut stored = read(&reader).await?;
+    let mut stored = stored::read(&reader).await?;
     let mut admin = WireConnection::connect(url, ctx.cancel()).await?;
     refuse_transaction_pooler(url, &mut admin, ctx.cancel()).await?;
-    load::open(&mut admin, &RestoreSettings::default()).await?;
+    load::open(&mut admin, &settings(request)).await?;
     mark::keep_others_out(&mut admin, request.lock_timeout).await?;
     let mut target = Target::read(&mut admin).await?;
     let kind = session_kind(request, &target);
@@ -116,6 +108,14 @@ pub(super) async fn prepare(
     Ok((admin, target, prepared, plan))
 }
 
+/// How every session of a restore waits.
+pub(super) fn settings(request: &RestoreRequest) -> RestoreSettings {
+    RestoreSettings {
+        lock_timeout: Some(request.lock_timeout),
+        more: Vec::new(),
+    }
+}
+
 /// Plans what is done with objects and rows.
 async fn objects(
     admin: &mut WireConnection,
@@ -127,17 +127,14 @@ async fn objects(
     let graph = Graph::new(&stored.model.needs, &stored.model.parts);
     let mut skipped = skipped_around(&around, request);
     let parts = (&mut stored.model, &mut stored.contents);
-    let standing = only::cut(admin, parts, &graph, target, request).await?;
+    let mut standing = only::cut(admin, parts, &graph, target, request).await?;
     skipped.extend(standing.named.iter().cloned());
     let unproven = lessen(&mut stored, &graph, target, (request, kind), &mut skipped);
     let script = script_of(&stored.model, target, &mut skipped)?;
     let existing_schemas = schemas(&stored.model, target);
-    let drops = drops(admin, &stored.model, target, request).await?;
-    let names = stored.contents.tables.iter().map(|table| &table.name);
-    let brackets = match request.part {
-        Part::Data => earlier.brackets(target::brackets(admin, names).await?),
-        _ => Vec::new(),
-    };
+    let replaced = std::mem::take(&mut standing.drops);
+    let about = (&stored, existing_schemas.as_slice());
+    let changes = Changes::plan(admin, about, target, request, &earlier, replaced).await?;
     let open = strangers::open_schemas(&existing_schemas, target, request);
     let statements = wanted(script, &stored.model, target, request);
     let mut statements =
@@ -149,16 +146,19 @@ async fn objects(
         }
         _ => BTreeSet::new(),
     };
+    let backup_type = reader.manifest().backup_type;
+    let missing = (&stored.contents, &stored.model);
+    skipped.extend(gaps::not_in_it(missing, backup_type, request));
     let mut plan = outline(&reader, &stored, target, kind);
     plan.problems.extend(problems::foreign_grants(foreign));
     tell(&mut plan, &stored, &graph, target, (request, &around));
     count(&mut plan, &statements);
     earlier.tell(&mut plan);
-    tell_changes(&mut plan, &drops, &brackets);
+    changes.tell(&mut plan);
     (plan.roles, plan.skipped) = (around.made.clone(), skipped);
     let marks = marks(request, target, &mut plan);
     let prepared = Prepared {
-        sizes: sizes(&stored),
+        sizes: stored.sizes(),
         reader,
         format: stored.contents.format,
         tables: stored.contents.tables,
@@ -169,13 +169,15 @@ async fn objects(
         existing_schemas,
         standing,
         open_schemas: open,
-        drops: earlier.drops.into_iter().chain(drops).collect(),
+        replaces: !changes.drops.is_empty(),
+        drops: earlier.drops.into_iter().chain(changes.drops).collect(),
         truncates: earlier.truncates,
-        brackets,
+        brackets: changes.brackets,
         roles: around.roles,
         database: around.database,
         has_mark: earlier.mark.is_some(),
         marks,
+        strangers: changes.strangers,
         unproven,
         optional: on_platform(&stored.model),
     };
@@ -196,12 +198,6 @@ fn script_of(model: &Model, target: &Target, skipped: &mut Vec<String>) -> Resul
     let refused = script.refused.iter();
     skipped.extend(refused.map(|it| format!("{}: {}", it.object, it.reason)));
     Ok(script)
-}
-
-/// What is dropped, and what is taken away for a while.
-fn tell_changes(plan: &mut RestorePlan, drops: &[(String, String)], brackets: &[Bracket]) {
-    plan.drops = drops.iter().map(|(it, _)| it.clone()).collect();
-    plan.suspends = brackets.iter().map(|it| it.object.clone()).collect();
 }
 
 /// Leaves out what is not asked for, and leaves out and disables what a rehearsal does not make as it was.
@@ -277,102 +273,11 @@ fn marks(request: &RestoreRequest, target: &Target, plan: &mut RestorePlan) -> b
     target.may_create
 }
 
-/// How many bytes of rows each table has.
-fn sizes(stored: &Stored) -> Sizes {
-    let tables = stored.contents.tables.iter();
-    let bytes: HashMap<&QualifiedName, u64> = tables
-        .map(|table| {
-            let parts = table.parts.iter().map(|part| part.wire_bytes);
-            (&table.name, parts.sum())
-        })
-        .collect();
-    let objects = stored.model.objects.iter();
-    let tables = objects.filter(|object| object.address.catalog == CatalogId::CLASS);
-    tables
-        .filter_map(|object| {
-            let bytes = bytes.get(&select::name_of(object)?)?;
-            Some((object.address, *bytes))
-        })
-        .collect()
-}
-
-/// What is dropped first.
-async fn drops(
-    admin: &mut WireConnection,
-    model: &Model,
-    target: &Target,
-    request: &RestoreRequest,
-) -> Result<Vec<(String, String)>> {
-    if request.part == Part::Data || request.existing == Existing::Refuse {
-        return Ok(Vec::new());
-    }
-    let mut drops = target::drops(admin, &schemas(model, target)).await?;
-    let numbers: HashSet<u32> = model
-        .objects
-        .iter()
-        .filter(|object| object.definition == Definition::LargeObject)
-        .map(|object| object.address.oid)
-        .collect();
-    let large = target.present.iter().filter(|it| {
-        it.address.catalog == CatalogId::LARGE_OBJECT && numbers.contains(&it.address.oid)
-    });
-    drops.extend(large.filter_map(|it| Some((it.describe(), it.drop_sql()?))));
-    Ok(drops)
-}
-
 /// Who runs what may run code of the backup.
 fn session_kind(request: &RestoreRequest, target: &Target) -> SessionKind {
     match (request.trust, target.is_superuser) {
         (Trust::Nobody, true) => SessionKind::TemporaryLogin,
         _ => SessionKind::Own,
-    }
-}
-
-/// Reads what the backup says, on a thread that may block.
-async fn read(reader: &Arc<BackupReader>) -> Result<Stored> {
-    let reader = Arc::clone(reader);
-    let reading = tokio::task::spawn_blocking(move || {
-        let contents = reader.contents()?;
-        let model = reader.read_object(MODEL, DOCUMENT_BYTES_MAX)?;
-        let model = Model::from_json(&model)?;
-        let facts = match reader.has_object(FACTS) {
-            true => Some(Facts::from_json(
-                &reader.read_object(FACTS, DOCUMENT_BYTES_MAX)?,
-            )?),
-            false => None,
-        };
-        let cluster = match reader.has_object(CLUSTER) {
-            true => Some(ClusterModel::from_json(
-                &reader.read_object(CLUSTER, DOCUMENT_BYTES_MAX)?,
-            )?),
-            false => None,
-        };
-        check_tables(&contents)?;
-        Ok(Stored {
-            contents,
-            model,
-            facts,
-            cluster,
-        })
-    });
-    reading.await.map_err(|source| {
-        Error::new(ErrorKind::Internal, "the reader of the backup stopped").with_source(source)
-    })?
-}
-
-/// Refuses rows for the server's own tables, which no backup has.
-fn check_tables(contents: &Contents) -> Result<()> {
-    let forged = contents.tables.iter().find(|table| {
-        !matches!(table.holds, Holds::LargeObjects { .. }) && is_servers(&table.name.schema)
-    });
-    let names = contents.sequences.iter().map(|sequence| &sequence.name);
-    let sequence = names.clone().find(|name| is_servers(&name.schema));
-    match forged.map(|table| &table.name).or(sequence) {
-        None => Ok(()),
-        Some(name) => Err(Error::new(
-            ErrorKind::Damaged,
-            format!("the sealed manifest is forged: \"{name}\" is the server's own"),
-        )),
     }
 }
 

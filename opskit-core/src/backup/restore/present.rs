@@ -60,7 +60,8 @@ const OBJECTS: &[(u32, &str, &str, &str, &str)] = &[
     (2613, "null", "o.oid::pg_catalog.text", "null", "pg_largeobject_metadata o"),
 ];
 
-/// The query for all objects that are no extension's and not the server's.
+/// The query for all objects that are no extension's and not the server's. Whoever makes a large object may choose
+/// its number.
 fn objects_sql() -> String {
     let parts: Vec<String> = OBJECTS
         .iter()
@@ -75,7 +76,7 @@ fn objects_sql() -> String {
         })
         .collect();
     format!(
-        "select o.* from ({}) o where o.object >= 16384 and coalesce(o.schema, o.name) <> {} \
+        "select o.* from ({}) o where (o.object >= 16384 or o.class = 2613) and coalesce(o.schema, o.name) <> {} \
            and coalesce(o.schema, '') operator(pg_catalog.!~) '^(pg_|information_schema$)' \
            and not exists (select from pg_catalog.pg_depend e where e.classid = o.class and e.objid = o.object \
              and e.objsubid = 0 and e.deptype = 'e')",
@@ -158,6 +159,12 @@ impl Present {
         Some(drop_object(kind, identity))
     }
 
+    /// The statement that drops a relation, unless something needs it.
+    pub(super) fn drop_alone_sql(&self) -> String {
+        let kind = self.kind.to_uppercase();
+        format!("DROP {kind} IF EXISTS {}", self.identity)
+    }
+
     /// When it is dropped: what reacts to changes first, what holds others last.
     fn turn(&self) -> u8 {
         match self.address.catalog {
@@ -209,9 +216,17 @@ fn key(object: &Object) -> Key<'_> {
 /// What a restore of this model that was stopped has made: it was not there before, and the model has it.
 /// In the order in which it can be dropped.
 pub(super) fn left_by<'a>(model: &Model, present: &'a [Present]) -> Vec<&'a Present> {
-    let mut of_model: HashMap<Key<'_>, Vec<&Object>> = HashMap::new();
+    let mut left = of_model(model, present);
+    left.retain(|it| !it.is_older);
+    left.sort_by_key(|it| it.turn());
+    left
+}
+
+/// What the target has of a model.
+pub(super) fn of_model<'a>(model: &Model, present: &'a [Present]) -> Vec<&'a Present> {
+    let mut objects: HashMap<Key<'_>, Vec<&Object>> = HashMap::new();
     for object in &model.objects {
-        of_model.entry(key(object)).or_default().push(object);
+        objects.entry(key(object)).or_default().push(object);
     }
     let is_of_model = |it: &&Present| {
         let key = (it.address.catalog, it.schema.as_deref(), it.name.as_str());
@@ -221,16 +236,16 @@ pub(super) fn left_by<'a>(model: &Model, present: &'a [Present]) -> Vec<&'a Pres
             Definition::Policy(policy) => policy.table == it.detail,
             _ => true,
         };
-        let objects = of_model.get(&key).into_iter().flatten();
-        !it.is_older && objects.copied().any(|object| same_table(&object))
+        objects.get(&key).into_iter().flatten().any(same_table)
     };
-    let mut left: Vec<&Present> = present.iter().filter(is_of_model).collect();
-    left.sort_by_key(|it| it.turn());
-    left
+    present.iter().filter(is_of_model).collect()
 }
 
 /// The objects of a model that the target has already, where that is no matter of course.
-pub(super) fn already<'a>(model: &'a Model, present: &[Present]) -> Vec<&'a Object> {
+pub(super) fn already<'a, 'b>(
+    model: &'a Model,
+    present: impl IntoIterator<Item = &'b Present>,
+) -> Vec<&'a Object> {
     let mut there: HashMap<Key<'_>, Vec<&Present>> = HashMap::new();
     for it in present {
         let key = (it.address.catalog, it.schema.as_deref(), it.name.as_str());

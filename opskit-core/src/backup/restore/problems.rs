@@ -5,7 +5,7 @@ use super::plan::SessionKind;
 use super::present;
 use super::request::{Carry, Existing, OnError, Part, RestoreRequest, Transactions};
 use super::roles::NamedRoles;
-use super::target::Target;
+use super::target::{Bracket, Target};
 use crate::catalog::CatalogId;
 use crate::catalog::model::{Model, Object};
 use crate::repository::{Contents, Holds};
@@ -98,6 +98,47 @@ pub(super) fn foreign_grants(objects: BTreeSet<String>) -> Option<String> {
         "privileges on objects that are not the backup's own (give --trust-backup, or leave privileges out with \
          --no-acl):",
         objects.into_iter(),
+    )
+}
+
+/// What `--clean` would take with it.
+pub(super) fn losses(losses: &[String]) -> Option<String> {
+    list(
+        "what is dropped would take with it what no restore of this backup brings back (drop or change that \
+         yourself first):",
+        losses.iter().cloned(),
+    )
+}
+
+/// Tables that `--clean` would empty for good.
+pub(super) fn emptied(tables: Vec<String>) -> Option<String> {
+    list(
+        "the backup has no rows of these, and the target has (leave them out with --only, or take --schema-only if \
+         the rows may go):",
+        tables.into_iter(),
+    )
+}
+
+/// Large objects that `--data-only` would write over.
+pub(super) fn filled(objects: Vec<String>) -> Option<String> {
+    list(
+        "the target has these with bytes of their own, which would be written over:",
+        objects.into_iter(),
+    )
+}
+
+/// What stands in the way of rows, and is somebody else's to take away.
+pub(super) fn brackets(brackets: &[Bracket], target: &Target) -> Option<String> {
+    let foreign = brackets.iter().filter(|it| {
+        let is_own = || target.may_act_for(&it.owner) == Some(true);
+        !target.is_superuser && !it.owner.is_empty() && !is_own()
+    });
+    list(
+        &format!(
+            "role \"{}\" may not take away, for as long as rows are loaded:",
+            target.role
+        ),
+        foreign.map(|it| it.object.clone()),
     )
 }
 

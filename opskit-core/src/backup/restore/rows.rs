@@ -75,32 +75,42 @@ fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a check constraint, of a table or a domain, refused a row.
+/// What a check, of a table or a domain, ends with: it refuses the row, raises an error of its own, waits too long
+/// for a table that another session is loading, or for one that waits for this.
+const CHECKED: [&str; 4] = ["23514", "P0001", "55P03", "40P01"];
+
+/// Whether a row may be taken once other tables are there.
 fn is_check(error: &Error) -> bool {
     let chain = error.chain();
-    chain
-        .iter()
-        .any(|message| message.ends_with("(SQLSTATE 23514)"))
+    let is = |state: &str| {
+        let end = format!("(SQLSTATE {state})");
+        chain.iter().any(|message| message.ends_with(&end))
+    };
+    CHECKED.into_iter().any(is)
 }
 
 impl Rows {
     /// Loads all tables of the user's, over sessions of their own.
     ///
     /// A check or a domain may call a function that reads other tables, and the server does not know which.
-    /// So what a check refuses is tried again when the others are there, for as long as that helps.
+    /// So what a check refuses is tried again when the others are there, for as long as that helps; at last one
+    /// after the other, so that none waits for what another session is loading.
     pub(super) async fn load(self: &Arc<Self>, opener: &Opener) -> Result<Vec<Failure>> {
         let mut places = self.queue();
         let mut all = Vec::new();
         let mut patience = Patience::UntilOthersAreThere;
+        let mut jobs = self.request.jobs.max(1);
         loop {
             let before = places.len();
-            let (failures, refused) = self.round(opener, places, patience).await?;
+            let (failures, refused) = self.round(opener, places, (jobs, patience)).await?;
             all.extend(failures);
             if refused.is_empty() {
                 return Ok(all);
             }
-            if refused.len() == before {
-                patience = Patience::None;
+            match (refused.len() == before, jobs) {
+                (true, 1) => patience = Patience::None,
+                (true, _) => jobs = 1,
+                (false, _) => {}
             }
             places = refused;
         }
@@ -111,13 +121,13 @@ impl Rows {
         self: &Arc<Self>,
         opener: &Opener,
         places: VecDeque<Place>,
-        patience: Patience,
+        (jobs, patience): (usize, Patience),
     ) -> Result<(Vec<Failure>, VecDeque<Place>)> {
         let queue = Arc::new(Mutex::new(places));
         let failures = Arc::new(Mutex::new(Vec::new()));
         let refused = Arc::new(Mutex::new(VecDeque::new()));
         let mut workers = JoinSet::new();
-        for _ in 0..self.request.jobs.max(1) {
+        for _ in 0..jobs {
             let (rows, opener) = (Arc::clone(self), opener.clone());
             let (queue, failures) = (Arc::clone(&queue), Arc::clone(&failures));
             let refused = Arc::clone(&refused);

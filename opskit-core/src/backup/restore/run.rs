@@ -3,22 +3,24 @@
 use super::compare::{self, Comparison};
 use super::plan::RestorePlan;
 use super::prepare::{self, Prepared};
+use super::rehearsal;
 use super::report::{Phase, RestoreReport};
-use super::request::{OnError, Part, RestoreRequest, Transactions};
+use super::request::{Acting, OnError, Part, RestoreRequest, Transactions};
 use super::rows::Rows;
 use super::schedule;
 use super::sessions::{Opener, Sessions};
 use super::steps::Steps;
 use super::target::{Bracket, Target};
+use super::values;
 use crate::catalog::ddl::{Section, Statement};
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::name::quote_literal;
-use crate::postgres::load::{RestoreSettings, Transaction};
+use crate::postgres::load::Transaction;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
-use crate::repository::{BackupReader, SequenceEntry};
+use crate::repository::{BackupReader, SequenceEntry, TableEntry, VerifyLevel};
 use std::sync::Arc;
 use std::time::Duration;
 use time::format_description::well_known::Rfc3339;
@@ -103,10 +105,7 @@ impl Restore {
         let started_at = ctx.clock().now().format(&Rfc3339).map_err(|source| {
             Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
         })?;
-        let settings = RestoreSettings {
-            lock_timeout: Some(request.lock_timeout),
-            more: Vec::new(),
-        };
+        let settings = prepare::settings(&request);
         let mut sessions =
             Sessions::start(ctx, admin, &url, &target, plan.session, settings).await?;
         let mut work = Work::new(ctx, request, prepared, (&sessions, &target));
@@ -204,11 +203,33 @@ impl<'a> Work<'a> {
     }
 
     async fn all(&mut self, sessions: &mut Sessions) -> Result<()> {
+        self.look().await?;
         self.announce();
         match self.request.transactions {
             Transactions::Many => self.in_many(sessions).await,
             Transactions::One => self.in_one(sessions).await,
         }
+    }
+
+    /// Looks whether the rows are there, and whole where something of the target is dropped for them. Each part is
+    /// looked at again when it is loaded.
+    async fn look(&mut self) -> Result<()> {
+        let start = self.now();
+        let level = match self.prepared.replaces {
+            true => VerifyLevel::Hash,
+            false => VerifyLevel::List,
+        };
+        let (rows, ctx) = (Arc::clone(&self.rows), self.ctx.clone());
+        let looking = tokio::task::spawn_blocking(move || {
+            let parts = rows.tables.iter().flat_map(|table| &table.parts);
+            let names = parts.flat_map(|part| std::iter::once(&part.object).chain(&part.exact));
+            rows.reader.check(&ctx, names.map(String::as_str), level)
+        });
+        looking.await.map_err(|source| {
+            Error::new(ErrorKind::Internal, "the reader of the backup stopped").with_source(source)
+        })??;
+        self.phase("check of the backup", start);
+        Ok(())
     }
 
     async fn in_many(&mut self, sessions: &mut Sessions) -> Result<()> {
@@ -250,6 +271,7 @@ impl<'a> Work<'a> {
         self.phase("sequences", start);
         let start = self.now();
         self.compare_rows(&opener).await?;
+        self.compare_values(&owner).await?;
         self.phase("comparison of rows", start);
         let start = self.now();
         self.finish(sessions, &mut worker).await?;
@@ -259,36 +281,8 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Loads all rows into tables that exist; foreign keys and triggers are away meanwhile.
-    async fn rows_between(
-        &mut self,
-        sessions: &mut Sessions,
-        worker: WireConnection,
-    ) -> Result<WireConnection> {
-        let (opener, owner) = (sessions.opener().clone(), sessions.owner());
-        let admin = &mut sessions.admin;
-        let rows = Arc::clone(&self.rows);
-        if let Some(login) = &sessions.login {
-            let tables = rows.tables.iter().map(|table| &table.name);
-            login.load_into(admin, tables).await?;
-        }
-        let brackets = std::mem::take(&mut self.prepared.brackets);
-        let before = sides(&brackets, |bracket| &bracket.before);
-        self.own(admin, &before).await?;
-        let truncates = std::mem::take(&mut self.prepared.truncates);
-        self.own(admin, &truncates).await?;
-        let loaded = self.rows_over(&opener, &owner, worker).await;
-        // What was there is put back whatever became of the rows.
-        let after = sides(&brackets, |bracket| &bracket.after);
-        let back = self.own(admin, &after).await;
-        let mut worker = loaded?;
-        back?;
-        self.check_keys(sessions, &mut worker, &brackets).await?;
-        Ok(worker)
-    }
-
     /// Loads all rows; `worker` loads what is not the user's tables.
-    async fn rows_over(
+    pub(super) async fn rows_over(
         &mut self,
         opener: &Opener,
         owner: &Opener,
@@ -336,13 +330,15 @@ impl<'a> Work<'a> {
                 .load_extensions(session, Transaction::Callers)
                 .await?;
         }
+        self.own(&mut session, &sides(&brackets, |bracket| &bracket.after))
+            .await?;
         let post = self.section(Section::PostData);
         self.steps
             .run(&mut sessions.admin, &mut session, &post)
             .await?;
         let sequences = self.sequences();
         for check in brackets.iter().filter_map(|it| it.check.as_ref()) {
-            session.query_one(&check.sql).await?;
+            session.query_one(check).await?;
         }
         self.own(&mut session, &sequences).await?;
         let access = self.section(Section::Access);
@@ -358,6 +354,7 @@ impl<'a> Work<'a> {
         self.phase("everything", start);
         let start = self.now();
         self.compare_rows(sessions.opener()).await?;
+        self.compare_values(&sessions.owner()).await?;
         self.phase("comparison of rows", start);
         Ok(())
     }
@@ -401,6 +398,24 @@ impl<'a> Work<'a> {
         let (url, jobs) = (opener.url(), self.request.jobs);
         let compared = compare::rows(self.ctx, url, &self.rows.tables, jobs, &mut self.comparison);
         Box::pin(compared).await
+    }
+
+    /// Compares what is no row of the user's tables, which runs no code of theirs.
+    async fn compare_values(&mut self, owner: &Opener) -> Result<()> {
+        if self.request.part == Part::Schema {
+            return Ok(());
+        }
+        // Jobs that were put to sleep are not as they were.
+        let is_asleep = |table: &&TableEntry| {
+            self.request.acting == Acting::Disabled && rehearsal::stop_jobs(&table.name).is_some()
+        };
+        let tables = self.rows.tables.iter().filter(|table| !is_asleep(table));
+        let wanted = values::Wanted {
+            sequences: &self.prepared.sequences,
+            tables: tables.collect(),
+            strangers: &self.prepared.strangers,
+        };
+        values::compare(self.ctx, owner.url(), &wanted, &mut self.comparison).await
     }
 
     /// Compares objects, which runs none of their code.

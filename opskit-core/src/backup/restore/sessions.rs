@@ -38,8 +38,16 @@ impl Opener {
     }
 
     pub(super) async fn open(&self) -> Result<WireConnection> {
-        let connected =
-            WireConnection::connect_resolved(&self.url, &self.resolved, self.ctx.cancel()).await;
+        self.open_until(self.ctx.cancel()).await
+    }
+
+    /// One that heeds no cancellation, for what must be done after one.
+    pub(super) async fn open_regardless(&self) -> Result<WireConnection> {
+        self.open_until(&Cancel::never()).await
+    }
+
+    async fn open_until(&self, cancel: &Cancel) -> Result<WireConnection> {
+        let connected = WireConnection::connect_resolved(&self.url, &self.resolved, cancel).await;
         let mut connection = connected?;
         load::open(&mut connection, &self.settings).await?;
         mark::share(&mut connection).await?;
@@ -154,9 +162,7 @@ async fn drop_login(
     login: &Login,
     database_oid: &str,
 ) -> Result<()> {
-    let never = Cancel::never();
-    let connected = WireConnection::connect_resolved(&owner.url, &owner.resolved, &never).await;
-    let mut connection = connected?;
+    let mut connection = owner.open_regardless().await?;
     let owned = login.drop_role(&mut connection).await?;
     if !owned.is_empty() {
         ctx.emit(Event::Warning {

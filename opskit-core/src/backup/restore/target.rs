@@ -168,40 +168,6 @@ const IDENTITY: &str = "select current_user::pg_catalog.text, pg_catalog.current
  from pg_catalog.pg_database d, pg_catalog.pg_roles r \
  where d.datname = pg_catalog.current_database() and r.rolname = current_user";
 
-/// The statements that drop what these schemas hold, each with what it drops.
-pub(super) async fn drops(
-    connection: &mut WireConnection,
-    schemas: &[String],
-) -> Result<Vec<(String, String)>> {
-    if schemas.is_empty() {
-        return Ok(Vec::new());
-    }
-    let names: Vec<String> = schemas.iter().map(|name| quote_literal(name)).collect();
-    // Pieces of other objects and what extensions made go with those.
-    let sql = format!(
-        "select distinct i.type, i.identity from pg_catalog.pg_depend d \
-           join pg_catalog.pg_namespace n on n.oid = d.refobjid and n.nspname in ({}) \
-           cross join lateral pg_catalog.pg_identify_object(d.classid, d.objid, 0) i \
-         where d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and d.deptype = 'n' \
-           and d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass \
-           and i.type not in ('composite type', 'default acl', 'publication namespace') \
-           and not exists (select from pg_catalog.pg_depend e where e.classid = d.classid and e.objid = d.objid and e.objsubid = 0 and e.deptype in ('e', 'i')) \
-         order by 1, 2",
-        names.join(", ")
-    );
-    let found = rows(connection, &sql).await?;
-    Ok(found
-        .iter()
-        .map(|row| {
-            let (kind, identity) = (field(row, 0), field(row, 1));
-            (
-                format!("{kind} {identity}"),
-                present::drop_object(&kind, &identity),
-            )
-        })
-        .collect())
-}
-
 /// What stands in the way of rows in tables that exist: foreign keys, which know no order, and triggers.
 #[derive(Debug, Clone)]
 pub(super) struct Bracket {
@@ -210,26 +176,22 @@ pub(super) struct Bracket {
     pub(super) before: String,
     /// Puts it back, without looking at rows where that can be put off.
     pub(super) after: String,
-    /// Looks at the rows then. To plan that, the server runs functions of the table's indexes.
-    pub(super) check: Option<Checking>,
-}
-
-/// A statement, and the owner of its table.
-#[derive(Debug, Clone)]
-pub(super) struct Checking {
+    /// The owner of its table.
     pub(super) owner: String,
-    pub(super) sql: String,
+    /// Looks at the rows then. To plan that, the server runs functions of the table's indexes.
+    pub(super) check: Option<String>,
 }
 
 impl Bracket {
-    /// From the fields `object`, `before`, `after`, `owner` and `check` of a row, the last two empty for none.
+    /// From the fields `object`, `before`, `after`, `owner` and `check` of a row, the last empty for none.
     pub(super) fn from_row(row: &TextRow) -> Self {
-        let (owner, sql) = (field(row, 3), field(row, 4));
+        let check = field(row, 4);
         Self {
             object: field(row, 0),
             before: field(row, 1),
             after: field(row, 2),
-            check: (!sql.is_empty()).then_some(Checking { owner, sql }),
+            owner: field(row, 3),
+            check: (!check.is_empty()).then_some(check),
         }
     }
 }
@@ -267,13 +229,28 @@ pub(super) async fn brackets(
          select pg_catalog.format('trigger %s on %s', g.tgname, g.tgrelid::pg_catalog.regclass), \
            pg_catalog.format('ALTER TABLE %s DISABLE TRIGGER %I', g.tgrelid::pg_catalog.regclass, g.tgname), \
            pg_catalog.format('ALTER TABLE %s ENABLE %sTRIGGER %I', g.tgrelid::pg_catalog.regclass, \
-             case g.tgenabled when 'A' then 'ALWAYS ' when 'R' then 'REPLICA ' else '' end, g.tgname), null, null \
-         from pg_catalog.pg_trigger g where not g.tgisinternal and g.tgenabled <> 'D' and g.tgrelid in (select oid from t) \
+             case g.tgenabled when 'A' then 'ALWAYS ' when 'R' then 'REPLICA ' else '' end, g.tgname), pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text, null \
+         from pg_catalog.pg_trigger g join pg_catalog.pg_class c on c.oid = g.tgrelid where not g.tgisinternal and g.tgenabled <> 'D' and g.tgrelid in (select oid from t) \
          order by 1",
         names.join(", ")
     );
     let found = rows(connection, &sql).await?;
     Ok(found.iter().map(Bracket::from_row).collect())
+}
+
+/// All relations of a kind, by the letter of the catalog.
+pub(super) async fn relations(
+    connection: &mut WireConnection,
+    kind: char,
+) -> Result<HashSet<QualifiedName>> {
+    let sql = format!(
+        "select n.nspname::pg_catalog.text, c.relname::pg_catalog.text from pg_catalog.pg_class c \
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind = '{kind}'"
+    );
+    let found = rows(connection, &sql).await?;
+    let names = found.iter();
+    let names = names.map(|row| QualifiedName::new(field(row, 0), field(row, 1)));
+    Ok(names.collect())
 }
 
 /// The names among `tables` that a pattern finds, asked of the server because patterns are its
