@@ -206,10 +206,14 @@ async fn no_damage_is_restored() {
     db.psql("select lo_from_bytea(0, convert_to(repeat('large', 9999), 'UTF8'))")
         .await;
     let shelf = Shelf::fill(&db, &place).await;
-    let target = database().await;
+    let mut target = database().await;
     let mut dice = Dice(23);
     let mut done = 0;
     while done < sampled(12, 120) {
+        // Where something is dropped first, all files are looked at; where nothing is, each as it is loaded.
+        if dice.roll(2) == 0 {
+            target = database().await;
+        }
         let Some((what, touched)) = shelf.damage(&mut dice) else {
             continue;
         };
@@ -237,7 +241,8 @@ async fn no_damage_is_restored() {
             let told = |path: &PathBuf| said.contains(shelf.place_of(path).1);
             assert!(touched.iter().any(told), "{what} of {name}: {said}");
             if let Some(table) = name.strip_prefix("data/public.t/") {
-                let rows = target.psql("select count(*) from t").await;
+                let rows = "select count(*) from t";
+                let rows = target.try_psql(rows).await.unwrap_or_default();
                 assert!(rows != "5000", "{what} of {table}: {rows} rows");
             }
             done += 1;

@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// The rows of a backup, and how to load them.
@@ -29,7 +30,13 @@ pub(super) struct Rows {
     pub(super) tables: Vec<TableEntry>,
     /// The transaction of tables that are loaded whole.
     pub(super) transaction: Transaction,
+    /// A permit for each column of a Parquet file that is being read.
+    pub(super) columns: Semaphore,
 }
+
+/// How many columns of Parquet files are read at a time: each has a decompressor of about 100 KB. More than a table
+/// can have.
+pub(super) const COLUMNS_AT_ONCE: u32 = 1664;
 
 /// How much of a session's share of all rows a table may have and still be loaded whole by one session, in
 /// halves.
@@ -383,6 +390,14 @@ impl Rows {
             part: part.part,
             heap_bytes: part.wire_bytes,
         });
+        let columns = match self.format {
+            DataFormat::Parquet => u32::try_from(table.row_type.columns.len()).unwrap_or(u32::MAX),
+            _ => 0,
+        };
+        let room = self.columns.acquire_many(columns.min(COLUMNS_AT_ONCE));
+        let _room = room.await.map_err(|source| {
+            Error::new(ErrorKind::Internal, "the restore ended").with_source(source)
+        })?;
         let rows = self.open(part.clone()).await?;
         let job = PartJob {
             part: part.part,

@@ -6,7 +6,7 @@ use super::prepare::{self, Prepared};
 use super::rehearsal;
 use super::report::{Phase, RestoreReport};
 use super::request::{Acting, OnError, Part, RestoreRequest, Transactions};
-use super::rows::Rows;
+use super::rows::{COLUMNS_AT_ONCE, Rows};
 use super::schedule;
 use super::sessions::{Opener, Sessions};
 use super::steps::Steps;
@@ -24,6 +24,7 @@ use crate::repository::{BackupReader, SequenceEntry, TableEntry, VerifyLevel};
 use std::sync::Arc;
 use std::time::Duration;
 use time::format_description::well_known::Rfc3339;
+use tokio::sync::Semaphore;
 
 /// A restore whose plan is made: look at it, then run it.
 ///
@@ -179,6 +180,7 @@ impl<'a> Work<'a> {
             request: request.clone(),
             tables: std::mem::take(&mut prepared.tables),
             transaction,
+            columns: Semaphore::new(COLUMNS_AT_ONCE as usize),
         };
         let steps = Steps {
             on_error: request.on_error,

@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::ChunkReader;
 use std::fmt;
+use std::sync::Arc;
 
 /// A part that was written as Parquet: an iterator of its batches, values of the side file included.
 ///
@@ -62,7 +63,10 @@ impl ParquetPart {
         let side = side.map(SideReader::new).transpose()?;
         check_pair(value(pairs, PAIR_KEY), side.as_ref())?;
         let options = ArrowReaderOptions::new().with_schema(row_type.arrow_schema());
-        let metadata = guarded(|| ArrowReaderMetadata::load(&main, options).map_err(read_error))?;
+        let metadata = guarded(|| {
+            let metadata = Arc::clone(metadata.metadata());
+            ArrowReaderMetadata::try_new(metadata, options).map_err(read_error)
+        })?;
         let batch_rows = batch_rows(metadata.metadata().row_groups());
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(main, metadata);
         let batches = guarded(|| {
