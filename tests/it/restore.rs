@@ -3,9 +3,11 @@
 mod again;
 mod around;
 mod beside;
+mod between;
 mod checks;
 mod drills;
 mod forged;
+mod grants;
 mod hostile;
 mod names;
 

@@ -36,6 +36,7 @@ mod run;
 mod schedule;
 mod select;
 mod sessions;
+mod settings;
 mod steps;
 mod strangers;
 mod target;

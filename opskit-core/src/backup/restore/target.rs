@@ -234,7 +234,12 @@ impl Bracket {
     }
 }
 
-/// The foreign keys to and from these tables, and their triggers.
+/// What a trigger `g` of a user's is: the server calls those of partitions its own up to version 14.
+const USERS_TRIGGER: &str = "(not g.tgisinternal or g.tgparentid <> 0 and not exists (select from pg_catalog.pg_constraint u \
+     where u.oid = g.tgconstraint and u.contype <> 't'))";
+
+/// The foreign keys to and from these tables and those whose partitions they are, and their triggers. The comment
+/// of a key goes with it, and comes back after it.
 pub(super) async fn brackets(
     connection: &mut WireConnection,
     tables: impl Iterator<Item = &QualifiedName>,
@@ -253,24 +258,34 @@ pub(super) async fn brackets(
     }
     let sql = format!(
         "with t(oid) as (select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-           where (n.nspname, c.relname) in ({})) \
-         select pg_catalog.format('foreign key %s on %s', k.conname, k.conrelid::pg_catalog.regclass), \
+           where (n.nspname, c.relname) in ({names})), \
+           k as (select k.*, pg_catalog.format('foreign key %s on %s', k.conname, k.conrelid::pg_catalog.regclass) as object, \
+             pg_catalog.obj_description(k.oid, 'pg_constraint') as said \
+             from pg_catalog.pg_constraint k where k.contype = 'f' and k.conparentid = 0 \
+             and exists (select from (select t.oid from t union all \
+               select a.relid from t cross join lateral pg_catalog.pg_partition_ancestors(t.oid) a) a \
+               where a.oid in (k.conrelid, k.confrelid))) \
+         select k.object, \
            pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', k.conrelid::pg_catalog.regclass, k.conname), \
            pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s%s', k.conrelid::pg_catalog.regclass, k.conname, pg_catalog.pg_get_constraintdef(k.oid), \
              case when c.relkind = 'r' and k.convalidated then ' NOT VALID' end), \
            pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text, \
            case when c.relkind = 'r' and k.convalidated then \
              pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %I', k.conrelid::pg_catalog.regclass, k.conname) end \
-         from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid where k.contype = 'f' and k.conparentid = 0 \
-           and (k.conrelid in (select oid from t) or k.confrelid in (select oid from t)) \
+         from k join pg_catalog.pg_class c on c.oid = k.conrelid \
+         union all \
+         select pg_catalog.format('%s: its comment', k.object), 'SELECT', \
+           pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS %L', k.conname, k.conrelid::pg_catalog.regclass, k.said), null, null \
+         from k where k.said is not null \
          union all \
          select pg_catalog.format('trigger %s on %s', g.tgname, g.tgrelid::pg_catalog.regclass), \
            pg_catalog.format('ALTER TABLE %s DISABLE TRIGGER %I', g.tgrelid::pg_catalog.regclass, g.tgname), \
            pg_catalog.format('ALTER TABLE %s ENABLE %sTRIGGER %I', g.tgrelid::pg_catalog.regclass, \
              case g.tgenabled when 'A' then 'ALWAYS ' when 'R' then 'REPLICA ' else '' end, g.tgname), null, null \
-         from pg_catalog.pg_trigger g where not g.tgisinternal and g.tgenabled <> 'D' and g.tgrelid in (select oid from t) \
+         from pg_catalog.pg_trigger g where {users} and g.tgenabled <> 'D' and g.tgrelid in (select oid from t) \
          order by 1",
-        names.join(", ")
+        names = names.join(", "),
+        users = USERS_TRIGGER
     );
     let found = rows(connection, &sql).await?;
     Ok(found.iter().map(Bracket::from_row).collect())
