@@ -264,7 +264,7 @@ pub(super) fn already<'a>(model: &'a Model, present: &[Present]) -> Vec<&'a Obje
             Definition::Function(it) => {
                 let arguments = without_modes(&it.arguments);
                 let is_it = |has: &&Present| without_modes(&has.detail) == arguments;
-                found.is_some_and(|found| found.iter().any(|has| is_it(has)))
+                found.is_some_and(|found| found.iter().any(is_it))
             }
             Definition::Table(_)
             | Definition::View(_)

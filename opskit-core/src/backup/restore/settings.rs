@@ -110,11 +110,11 @@ fn bare(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn settable(is_superuser: bool, is_trusted: bool, version: u32) -> Settable {
+    fn settable(words: &str, version: u32) -> Settable {
         let names = |list: &[&str]| list.iter().map(|it| bare(it)).collect();
         Settable {
-            is_superuser,
-            is_trusted,
+            is_superuser: words.contains("superuser"),
+            is_trusted: words.contains("trusted"),
             version,
             by_anybody: ["work_mem", "search_path"].map(str::to_owned).into(),
             taken: names(&["pg_cron", "auto_explain", "timescaledb", "uuid-ossp", "v8"]),
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_stranger_sets_nothing_that_somebody_may_run() {
-        let stranger = settable(true, false, 150_000);
+        let stranger = settable("superuser", 150_000);
         for name in [
             "plperl.on_plperlu_init",
             "PLPERL.on_init",
@@ -153,13 +153,16 @@ mod tests {
     #[test]
     fn who_is_trusted_and_who_is_no_superuser_sets_what_they_may() {
         assert_eq!(
-            settable(true, true, 150_000).refuses("plperl.on_init"),
+            settable("trusted superuser", 150_000).refuses("plperl.on_init"),
             None
         );
-        let owner = settable(false, false, 150_000);
+        let owner = settable("owner", 150_000);
         assert_eq!(owner.refuses("app.tenant"), Some(MAY_NOT));
         assert_eq!(owner.refuses("shared_preload_libraries"), Some(MAY_NOT));
         assert_eq!(owner.refuses("search_path"), None);
-        assert_eq!(settable(false, true, 140_000).refuses("app.tenant"), None);
+        assert_eq!(
+            settable("trusted owner", 140_000).refuses("app.tenant"),
+            None
+        );
     }
 }
