@@ -27,6 +27,7 @@ mod plan;
 mod prepare;
 mod present;
 mod problems;
+mod public;
 mod rehearsal;
 mod report;
 mod request;
