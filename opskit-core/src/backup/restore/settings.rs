@@ -34,7 +34,6 @@ const MAY_RUN: &str =
 pub(super) struct Settable {
     is_superuser: bool,
     is_trusted: bool,
-    version: u32,
     /// Settings that anybody may set.
     by_anybody: HashSet<String>,
     /// First parts of names that extensions, libraries and languages have.
@@ -65,7 +64,6 @@ impl Settable {
         Ok(Self {
             is_superuser,
             is_trusted,
-            version: admin.server_version_num(),
             by_anybody: by_anybody.iter().map(|row| field(row, 0)).collect(),
             taken: taken.iter().map(|row| bare(&field(row, 0))).collect(),
         })
@@ -83,9 +81,8 @@ impl Settable {
             (true, None) => Some(NOT_TRUSTED),
             (true, Some((owner, _))) if self.is_taken(owner) => Some(MAY_RUN),
             (true, Some(_)) => None,
-            // From 15 on only a superuser sets what the server does not know.
-            (false, Some(_)) if is_known || self.version < 150_000 => None,
-            (false, None) if is_known => None,
+            // Only a superuser sets what the server does not know.
+            (false, _) if is_known => None,
             (false, _) => Some(MAY_NOT),
         }
     }
@@ -110,12 +107,11 @@ fn bare(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn settable(words: &str, version: u32) -> Settable {
+    fn settable(words: &str) -> Settable {
         let names = |list: &[&str]| list.iter().map(|it| bare(it)).collect();
         Settable {
             is_superuser: words.contains("superuser"),
             is_trusted: words.contains("trusted"),
-            version,
             by_anybody: ["work_mem", "search_path"].map(str::to_owned).into(),
             taken: names(&["pg_cron", "auto_explain", "timescaledb", "uuid-ossp", "v8"]),
         }
@@ -123,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_stranger_sets_nothing_that_somebody_may_run() {
-        let stranger = settable("superuser", 150_000);
+        let stranger = settable("superuser");
         for name in [
             "plperl.on_plperlu_init",
             "PLPERL.on_init",
@@ -153,16 +149,14 @@ mod tests {
     #[test]
     fn who_is_trusted_and_who_is_no_superuser_sets_what_they_may() {
         assert_eq!(
-            settable("trusted superuser", 150_000).refuses("plperl.on_init"),
+            settable("trusted superuser").refuses("plperl.on_init"),
             None
         );
-        let owner = settable("owner", 150_000);
+        let owner = settable("owner");
         assert_eq!(owner.refuses("app.tenant"), Some(MAY_NOT));
         assert_eq!(owner.refuses("shared_preload_libraries"), Some(MAY_NOT));
         assert_eq!(owner.refuses("search_path"), None);
-        assert_eq!(
-            settable("trusted owner", 140_000).refuses("app.tenant"),
-            None
-        );
+        let trusts = settable("trusted owner");
+        assert_eq!(trusts.refuses("app.tenant"), Some(MAY_NOT));
     }
 }
