@@ -3,10 +3,12 @@
 mod again;
 mod around;
 mod beside;
+mod between;
 mod checks;
 mod clean;
 mod drills;
 mod forged;
+mod grants;
 mod hostile;
 mod into;
 mod names;

@@ -25,6 +25,8 @@ async fn source() -> TestDb {
         "comment on role NAME_group is 'a group'",
         "alter database NAME set statement_timeout = '17min'",
         "alter database NAME set search_path = 'own', 'public'",
+        "alter database NAME set \"plv8.start_proc\" = 'own.run'",
+        "alter role \"NAME_app\" in database NAME set \"auto_explain.log_format\" = 'json'",
         "comment on database NAME is 'the shop'",
         "grant create, connect on database NAME to NAME_group",
         "create schema own authorization \"NAME_app\"",
@@ -84,6 +86,10 @@ async fn assert_made(server: &ScratchServer, name: &str) {
     assert!(found.contains("statement_timeout=17min"), "{found}");
     assert!(found.contains("app.tenant=it's"), "{found}");
     assert!(!found.contains("search_path"), "{found}");
+    assert!(
+        !found.contains("plv8") && !found.contains("auto_explain"),
+        "{found}"
+    );
     let database = "select pg_get_userbyid(datdba) || coalesce(shobj_description(oid, 'pg_database'), '') || datacl::text from pg_database where datname = 'postgres'";
     let found = ask(server, database).await;
     assert!(found.starts_with(&format!("{name}_appthe shop")), "{found}");
@@ -130,6 +136,8 @@ async fn roles_are_created_without_what_nobody_vouches_for() {
         "in pg_monitor",
         "setting session_replication_role",
         "setting search_path of the database",
+        "setting plv8.start_proc of the database: only with --trust-backup: an extension or a language",
+        "setting auto_explain.log_format of role",
     ] {
         assert!(skipped.contains(words), "{words}: {skipped}");
     }
@@ -163,7 +171,10 @@ async fn a_trusted_backup_brings_its_roles_whole() {
     );
     assert_eq!(ask(&server, &boss).await, "true");
     let set = "select string_agg(array_to_string(setconfig, ','), ' ') from pg_db_role_setting where setdatabase <> 0";
-    assert!(ask(&server, set).await.contains("search_path=own, public"));
+    let found = ask(&server, set).await;
+    for words in ["search_path=own, public", "plv8.start_proc=own.run"] {
+        assert!(found.contains(words), "{found}");
+    }
     if source.version().await >= 150_000 {
         let parameter = "select paracl::text from pg_parameter_acl where parname = 'log_statement'";
         let found = ask(&server, parameter).await;

@@ -131,6 +131,52 @@ async fn code_given_to_a_superuser_is_a_problem_of_the_plan() {
     assert_no_power(&target).await;
 }
 
+/// What `ANALYZE` would run with the rights of the table's owner: the difference of a range type however deep
+/// in the type of a column, and statistics that run a text.
+const ANALYSED: &str = "create function public.tried() returns text language sql as 'select 1::text'; \
+    create function public.apart(bigint, bigint) returns float8 language plpgsql immutable as $f$ begin perform public.tried(); return $1 - $2; end $f$; \
+    create type public.span as range (subtype = bigint, subtype_diff = public.apart); \
+    create domain public.named as public.span; create type public.pair as (a int, b public.named[]); \
+    create domain public.plain as text check (value like '%@%'); \
+    create table public.ranges (a public.span); create table public.deep (a public.pair[]); \
+    create table public.rows (a public.ranges); \
+    create table public.t (i serial, at timestamptz default now(), u uuid default gen_random_uuid(), p public.plain check (p <> '')); ";
+const TEXTS: &str = "create table public.counted (i int, j int); \
+    create statistics public.wise on (query_to_xml('select public.tried()', true, true, '')::text), i from public.counted; ";
+
+#[tokio::test]
+async fn what_analyze_runs_is_code_of_the_tables_owner() {
+    let source = database().await;
+    source.psql(ANALYSED).await;
+    let stored = Stored::of(&source, &source.url(), BackupRequest::new()).await;
+    let target = target().await;
+    let said = problems(&stored, &target).await;
+    for table in ["public.ranges", "public.deep"] {
+        assert!(said.contains(&format!("table {table}")), "{table}: {said}");
+    }
+    assert!(!said.contains("table public.t"), "{said}");
+}
+
+/// The plan believes that all is its author's; the target's catalog knows better than that it is harmless.
+#[tokio::test]
+async fn what_analyze_runs_is_given_to_no_superuser() {
+    let source = database().await;
+    let texts = source.version().await >= 140_000;
+    let sql = format!("{ANALYSED}{}", if texts { TEXTS } else { "" });
+    let (_source, stored) = authored(&sql).await;
+    model(&stored, |model| {
+        let owners = model["access"]["owners"].as_array_mut().unwrap();
+        owners
+            .iter_mut()
+            .for_each(|owner| owner["is"]["role"] = json!("postgres"));
+    });
+    let target = target().await;
+    attempt(&stored, &target).await;
+    let owned = "select string_agg(c.relname, ',' order by 1) from pg_class c join pg_roles r on r.oid = c.relowner \
+        where rolsuper and relnamespace = 'public'::regnamespace and relkind = 'r'";
+    assert_eq!(target.psql(owned).await, "t");
+}
+
 /// The model says that nothing of it is code, or that nobody owns it.
 #[tokio::test]
 async fn a_model_that_lies_about_owners_gives_no_power() {

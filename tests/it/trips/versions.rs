@@ -19,26 +19,47 @@ async fn older_to_newer_always_and_newer_to_older_never() {
     };
     let programs: Vec<PathBuf> = std::env::split_paths(&programs).collect();
     assert!(programs.len() > 1, "{PROGRAMS} names no two versions");
-    let mut clusters = Vec::new();
+    let mut sources = Vec::new();
     for bin in &programs {
         let cluster = Cluster::start(Some(bin)).await;
         make_roles(&cluster).await;
+        let owners = owned(&cluster).await;
         make_objects(&cluster, Objects::Superusers).await;
-        clusters.push(cluster);
+        let everything = told(Trip::pack(&cluster.url("postgres"), BackupRequest::new()).await);
+        sources.push((cluster, everything, owners));
     }
-    clusters.sort_by_key(Cluster::major);
+    sources.sort_by_key(|(cluster, ..)| cluster.major());
     let mut wrong = Vec::new();
-    for source in &clusters {
-        let trip = told(Trip::pack(&source.url("postgres"), BackupRequest::new()).await);
-        for target in &clusters {
+    for (source, everything, owners) in &sources {
+        for (target, ..) in &sources {
             if source.major() > target.major() {
-                refused(&trip, source, target).await;
-            } else if let Err(why) = carried(&trip, source, target).await {
-                wrong.push(why);
+                refused(everything, source, target).await;
+                continue;
+            }
+            let trusted = (everything, DATABASE, Trust::Backup);
+            let strangers = (owners, OWNED, Trust::Nobody);
+            for what in [trusted, strangers] {
+                wrong.extend(carried(what, source, target).await.err());
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The database with what owners make.
+const OWNED: &str = "owned";
+
+/// A backup of what owners make, in a database that makes room for everything then.
+async fn owned(cluster: &Cluster) -> Trip {
+    make_objects(cluster, Objects::Owners).await;
+    let trip = told(Trip::pack(&cluster.url("postgres"), BackupRequest::new()).await);
+    for sql in [
+        format!("alter database {DATABASE} rename to {OWNED}"),
+        format!("create database {DATABASE}"),
+    ] {
+        cluster.run("postgres", "postgres", &sql).await;
+    }
+    trip
 }
 
 async fn refused(trip: &Trip, source: &Cluster, target: &Cluster) {
@@ -55,12 +76,16 @@ async fn refused(trip: &Trip, source: &Cluster, target: &Cluster) {
 }
 
 /// Restores into a database of its own.
-async fn carried(trip: &Trip, source: &Cluster, target: &Cluster) -> Result<(), String> {
-    let way = format!("from {} to {}", source.major(), target.major());
-    let database = format!("from_{}", source.major());
+async fn carried(
+    (trip, from, trust): (&Trip, &str, Trust),
+    source: &Cluster,
+    target: &Cluster,
+) -> Result<(), String> {
+    let way = format!("{from} from {} to {}", source.major(), target.major());
+    let database = format!("{from}_from_{}", source.major());
     let create = format!("create database {database}");
     target.run("postgres", "postgres", &create).await;
-    let request = RestoreRequest::default().with_trust(Trust::Backup);
+    let request = RestoreRequest::default().with_trust(trust);
     let url = target.url_of("postgres", &database);
     let report = trip.unpack(&url, request).await;
     let report = report.map_err(|e| format!("{way}: {}", e.chain().join(": ")))?;
@@ -72,6 +97,6 @@ async fn carried(trip: &Trip, source: &Cluster, target: &Cluster) -> Result<(), 
     }
     println!("{way}: the same; {:?}", report.warnings);
     let place = |cluster, database| Place { cluster, database };
-    assert_same_rows(place(source, DATABASE), place(target, &database)).await;
+    assert_same_rows(place(source, from), place(target, &database)).await;
     Ok(())
 }

@@ -7,6 +7,7 @@
 use super::login;
 use super::plan::SessionKind;
 use super::request::{Carry, MissingRoles, Part, RestoreRequest, Trust};
+use super::settings::{NOT_TRUSTED, Settable};
 use super::target::{RoleHere, Target, field, rows};
 use crate::catalog::CatalogId;
 use crate::catalog::cluster::{
@@ -20,16 +21,6 @@ use crate::error::Result;
 use crate::name::quote_ident;
 use crate::postgres::wire::WireConnection;
 use std::collections::{BTreeSet, HashSet};
-
-/// Settings that anybody may set for themselves, and that decide whose code others run.
-const DECIDES: [&str; 6] = [
-    "default_table_access_method",
-    "local_preload_libraries",
-    "role",
-    "row_security",
-    "search_path",
-    "session_authorization",
-];
 
 /// The statements, and what is left out.
 #[derive(Debug, Default)]
@@ -50,8 +41,7 @@ pub(super) struct Around {
 struct May {
     has: HashSet<RoleAttributeName>,
     owns_database: bool,
-    /// Settings that anybody may set.
-    settable: HashSet<String>,
+    set: Settable,
     is_superuser: bool,
     /// Whose word is taken for what the backup says.
     is_trusted: bool,
@@ -119,9 +109,8 @@ impl May {
             .into_iter()
             .next()
             .unwrap_or_default();
-        let settable =
-            "select pg_catalog.lower(name) from pg_catalog.pg_settings where context = 'user'";
-        let settable = rows(admin, settable).await?;
+        let is_superuser = field(&row, 0) == "true";
+        let is_trusted = kind == SessionKind::Own && request.trust == Trust::Backup;
         let attributes = ATTRIBUTES.iter().enumerate();
         Ok(Self {
             has: attributes
@@ -129,9 +118,9 @@ impl May {
                 .map(|(_, (_, word))| *word)
                 .collect(),
             owns_database: field(&row, 5) == "true",
-            settable: settable.iter().map(|row| field(row, 0)).collect(),
-            is_superuser: field(&row, 0) == "true",
-            is_trusted: kind == SessionKind::Own && request.trust == Trust::Backup,
+            set: Settable::read(admin, (is_superuser, is_trusted)).await?,
+            is_superuser,
+            is_trusted,
             version: admin.server_version_num(),
         })
     }
@@ -154,18 +143,6 @@ impl May {
             || attribute != RoleAttribute::Superuser
                 && (self.has.contains(word) && self.version >= 160_000
                     || by_createrole && self.version < 160_000)
-    }
-
-    /// Whether a setting may be set for others.
-    fn set(&self, name: &str) -> bool {
-        if self.is_superuser && self.is_trusted {
-            return true;
-        }
-        let name = name.to_lowercase();
-        let decides = self.is_superuser && DECIDES.contains(&name.as_str());
-        // From 15 on only a superuser sets what the server does not know.
-        let is_own = name.contains('.') && (self.is_superuser || self.version < 150_000);
-        (is_own || self.settable.contains(&name)) && !decides
     }
 }
 
@@ -295,22 +272,15 @@ impl Around {
     }
 
     fn setting(&mut self, it: &Setting, may: &May) -> Option<Setting> {
-        if may.set(&it.name) {
+        let Some(why) = may.set.refuses(&it.name) else {
             return Some(it.clone());
-        }
+        };
         let whose = match &it.role {
             Some(role) => format!("role {role}"),
             None => "the database".to_owned(),
         };
-        self.skipped.push(format!(
-            "setting {} of {whose}: {}",
-            it.name,
-            if may.is_superuser {
-                NOT_TRUSTED
-            } else {
-                "the target's role may not set it"
-            }
-        ));
+        self.skipped
+            .push(format!("setting {} of {whose}: {why}", it.name));
         None
     }
 
@@ -430,9 +400,6 @@ impl Around {
 pub(in crate::backup) fn is_made(name: &str) -> bool {
     !name.starts_with("pg_") && !is_platform_role(name) && !name.starts_with(login::PREFIX)
 }
-
-/// Why something around the objects is left out.
-const NOT_TRUSTED: &str = "only with --trust-backup, by a role that may";
 
 fn script(model: &ClusterModel, target: &Target) -> Vec<Statement> {
     let options = ClusterOptions {

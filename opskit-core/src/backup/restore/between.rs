@@ -5,7 +5,7 @@ use super::run::Work;
 use super::sessions::{Opener, Sessions};
 use super::steps::as_role;
 use super::target::Bracket;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::name::quote_ident;
 use crate::postgres::wire::WireConnection;
 use crate::repository::Holds;
@@ -25,10 +25,14 @@ impl Work<'_> {
         let mut gone = Vec::new();
         let loaded = self.load_between(sessions, worker, &brackets, &mut gone);
         let loaded = Box::pin(loaded).await;
-        let away = put_back(&owner, &gone).await;
+        let mut away = put_back(&owner, &gone).await;
         let mut worker = match loaded {
             Ok(worker) => worker,
-            Err(error) => return Err(told(error, &gone, &away)),
+            Err(error) => {
+                let last = gone.iter().filter(|bracket| bracket.is_last());
+                away.extend(last.map(|bracket| (bracket.object.clone(), waiting())));
+                return Err(told(error, &gone, &away));
+            }
         };
         self.tell_away(away)?;
         self.check_keys(sessions, &mut worker, &gone).await?;
@@ -76,7 +80,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Lets the server look whether the rows fit the foreign keys that were put back. Over the login it is the
+    /// Lets the server look whether the rows fit the foreign keys that were put back, or puts back those that had to
+    /// wait for the rows. Over the login it is the
     /// owner of the table who looks, unless that is one who must not be borrowed.
     async fn check_keys(
         &mut self,
@@ -159,8 +164,11 @@ async fn put_back(owner: &Opener, gone: &[Bracket]) -> Away {
 }
 
 fn unreached() -> Error {
-    Error::new(
-        crate::error::ErrorKind::Connection,
-        "the server could not be reached to put it back",
-    )
+    let what = "the server could not be reached to put it back";
+    Error::new(ErrorKind::Connection, what)
+}
+
+fn waiting() -> Error {
+    let what = "the server puts it back only when all rows are there";
+    Error::new(ErrorKind::Busy, what)
 }

@@ -119,6 +119,10 @@ pub(crate) async fn facts(
         // Privileges name the owner.
         without_attributes(&mut diff.objects, "acl");
     }
+    if request.privileges == Carry::Leave {
+        let of_privileges = |object: &ObjectDiff| object.object.starts_with("default privileges ");
+        diff.objects.retain(|object| !of_privileges(object));
+    }
     without_unproven(&mut diff.objects, unproven);
     for object in &diff.objects {
         into.differences.push(Difference::Object {

@@ -7,7 +7,7 @@ use super::steps::{Who, who};
 use super::target::{field, rows};
 use crate::catalog::Address;
 use crate::catalog::ddl::{Action, Section, Statement};
-use crate::catalog::model::{Definition, Model, Object};
+use crate::catalog::model::{Definition, Model, Object, Target};
 use crate::error::Result;
 use crate::name::quote_ident;
 use crate::postgres::wire::WireConnection;
@@ -31,6 +31,17 @@ struct Entry {
     grantee: Option<String>,
 }
 
+/// Whose an object is once it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The role's that has the defaults.
+    Own,
+    /// Made by that role, and then the temporary login's, with all that an owner has.
+    HandedOver,
+    /// The temporary login's, which has no defaults.
+    Logins,
+}
+
 /// The grantee that is everybody: no role can have this name.
 const PUBLIC: &str = "public";
 
@@ -52,9 +63,12 @@ pub(super) async fn take_back(
         return Ok(statements);
     }
     let defaults = Defaults::read(session).await?;
-    // The temporary login has none.
-    let makes = |it: &Statement| kind == SessionKind::Own || who(it) == Who::Admin;
-    Ok(defaults.take_back(statements, model, makes))
+    let whose = |it: &Statement| match (kind, who(it)) {
+        (SessionKind::Own, _) => Whose::Own,
+        (_, Who::Admin) => Whose::HandedOver,
+        (_, Who::Worker) => Whose::Logins,
+    };
+    Ok(defaults.take_back(statements, model, whose))
 }
 
 impl Defaults {
@@ -72,13 +86,12 @@ impl Defaults {
         })
     }
 
-    /// Puts what takes them back behind the statements that make objects. Only objects that `makes`
-    /// says are this role's.
+    /// Puts what takes them back behind the statements that make objects. Only objects that this role makes.
     fn take_back(
         &self,
         statements: Vec<Statement>,
         model: &Model,
-        makes: impl Fn(&Statement) -> bool,
+        whose: impl Fn(&Statement) -> Whose,
     ) -> Vec<Statement> {
         if self.entries.is_empty() {
             return statements;
@@ -88,6 +101,9 @@ impl Defaults {
             .iter()
             .map(|object| (object.address, object))
             .collect();
+        let owners = model.access.owners.iter();
+        let names: HashMap<Address, &Target> =
+            owners.map(|about| (about.address, &about.target)).collect();
         // An object that is made in steps is whole after the last of them.
         let mut last: HashMap<Address, usize> = HashMap::new();
         for (at, statement) in statements.iter().enumerate() {
@@ -101,9 +117,11 @@ impl Defaults {
             if statement.section == Section::Access {
                 all.append(&mut later);
             }
-            let is_whole = last.get(&statement.about) == Some(&at) && makes(&statement);
+            let whose = whose(&statement);
+            let is_whole = last.get(&statement.about) == Some(&at) && whose != Whose::Logins;
             let object = objects.get(&statement.about).filter(|_| is_whole);
-            let undone = object.map_or_else(Vec::new, |object| self.undo(object));
+            let name = names.get(&statement.about).copied();
+            let undone = object.map_or_else(Vec::new, |object| self.undo((object, name), whose));
             let undoing = undone.into_iter().map(|sql| Statement {
                 // What is made after the rows is made by several sessions at once.
                 section: match statement.section {
@@ -131,9 +149,9 @@ impl Defaults {
     }
 
     /// The statements that leave a new object with what the server itself gives to one.
-    fn undo(&self, object: &Object) -> Vec<String> {
+    fn undo(&self, (object, name): (&Object, Option<&Target>), whose: Whose) -> Vec<String> {
         let mut all = Vec::new();
-        for (of, name) in subjects(object) {
+        for (of, name) in subjects(object, name) {
             let applies = |entry: &&Entry| {
                 let here = entry.in_schema.is_none() || entry.in_schema == object.schema;
                 entry.of == of && here
@@ -151,7 +169,7 @@ impl Defaults {
                     .into_iter()
                     .map(|grantee| format!("REVOKE ALL ON {name} FROM {}", grantee_sql(grantee))),
             );
-            if everywhere {
+            if everywhere && whose == Whose::Own {
                 all.push(format!(
                     "GRANT ALL ON {name} TO {}",
                     quote_ident(&self.role)
@@ -172,8 +190,9 @@ fn grantee_sql(grantee: &str) -> String {
     }
 }
 
-/// What of an object has privileges: the letter of its class, and its name after `ON`.
-fn subjects(object: &Object) -> Vec<(&'static str, String)> {
+/// What of an object has privileges: the letter of its class, and its name after `ON`. An aggregate is declared
+/// with more than its name takes there, and so has that as the server gives addresses.
+fn subjects(object: &Object, named: Option<&Target>) -> Vec<(&'static str, String)> {
     let name = object.sql_identity();
     match &object.definition {
         Definition::Schema => vec![("n", format!("SCHEMA {name}"))],
@@ -193,8 +212,8 @@ fn subjects(object: &Object) -> Vec<(&'static str, String)> {
         }
         Definition::Sequence(_) => vec![("S", format!("SEQUENCE {name}"))],
         Definition::Function(_) | Definition::Aggregate(_) => {
-            let name = name.replace("(*)", "()");
-            vec![("f", format!("ROUTINE {name}"))]
+            let named = named.and_then(Target::to_grant_sql);
+            vec![("f", named.unwrap_or_else(|| format!("ROUTINE {name}")))]
         }
         Definition::Type(_) | Definition::Domain(_) => vec![("T", format!("TYPE {name}"))],
         Definition::LargeObject => vec![("L", format!("LARGE OBJECT {}", object.address.oid))],

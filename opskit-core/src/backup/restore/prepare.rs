@@ -10,6 +10,7 @@ use super::mark;
 use super::only::{self, Standing};
 use super::plan::{PlannedTable, RestorePlan, SessionKind};
 use super::problems;
+use super::public;
 use super::rehearsal::{self, Asleep};
 use super::request::{Acting, Carry, Part, RestoreRequest, Transactions, Trust};
 use super::schedule::Sizes;
@@ -91,6 +92,7 @@ pub(super) async fn prepare(
     load::open(&mut admin, &settings(request)).await?;
     mark::keep_others_out(&mut admin, request.lock_timeout).await?;
     let mut target = Target::read(&mut admin).await?;
+    public::keep_owner(&mut admin, &mut stored.model).await?;
     let kind = session_kind(request, &target);
     let (model, contents) = (&stored.model, &stored.contents);
     let id = &reader.manifest().id;

@@ -183,14 +183,36 @@ impl Present {
     }
 }
 
-/// `DROP`, by the server's word for the class.
+/// `DROP`, by the server's word for the class and its name for the object. That has the types of what goes into
+/// a routine, which is no name of an aggregate, and of a procedure only where nothing says what comes out.
 pub(super) fn drop_object(kind: &str, identity: &str) -> String {
     let class = match kind {
         "statistics object" => "STATISTICS".to_owned(),
         "foreign-data wrapper" => "FOREIGN DATA WRAPPER".to_owned(),
+        "aggregate" => "ROUTINE".to_owned(),
+        "procedure" => {
+            let identity = with_modes(identity);
+            return format!("DROP PROCEDURE IF EXISTS {identity} CASCADE");
+        }
         kind => kind.to_uppercase(),
     };
     format!("DROP {class} IF EXISTS {identity} CASCADE")
+}
+
+/// Says of each argument in `s.p(integer,text)` that it goes in.
+fn with_modes(identity: &str) -> String {
+    let mut text = String::with_capacity(identity.len() + 16);
+    let mut is_quoted = false;
+    let mut letters = identity.chars().peekable();
+    while let Some(letter) = letters.next() {
+        is_quoted ^= letter == '"';
+        text.push(letter);
+        let begins = matches!(letter, '(' | ',') && letters.peek() != Some(&')');
+        if begins && !is_quoted {
+            text.push_str("IN ");
+        }
+    }
+    text
 }
 
 /// What an object is found by in another database.
@@ -255,7 +277,9 @@ pub(super) fn already<'a, 'b>(
         let found = there.get(&key(object));
         match &object.definition {
             Definition::Function(it) => {
-                found.is_some_and(|found| found.iter().any(|has| has.detail == it.arguments))
+                let arguments = without_modes(&it.arguments);
+                let is_it = |has: &&Present| without_modes(&has.detail) == arguments;
+                found.is_some_and(|found| found.iter().any(is_it))
             }
             Definition::Table(_)
             | Definition::View(_)
@@ -275,6 +299,13 @@ pub(super) fn already<'a, 'b>(
         }
     };
     model.objects.iter().filter(is_there).collect()
+}
+
+/// Arguments as every version spells them: of a procedure, only newer ones say that they go in.
+fn without_modes(arguments: &str) -> String {
+    let arguments = arguments.split(", ");
+    let bare = arguments.map(|it| it.strip_prefix("IN ").unwrap_or(it));
+    bare.collect::<Vec<_>>().join(", ")
 }
 
 /// The statements that take back default privileges, by the OID of their row.
@@ -313,3 +344,37 @@ const DEFAULT_ACL_DROPS: &str = "with d as (select d.oid, d.defaclacl, d.defacln
    union all select d.oid, 3, d.start operator(pg_catalog.||) 'GRANT ALL ON ' operator(pg_catalog.||) d.what \
      operator(pg_catalog.||) ' TO PUBLIC' from d where d.defaclnamespace = 0 and d.kind in ('f', 'T') \
  ) s order by s.oid, s.at, s.sql";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routines_are_dropped_by_what_goes_into_them() {
+        for (kind, identity, sql) in [
+            ("aggregate", "s.cnt()", "ROUTINE IF EXISTS s.cnt()"),
+            (
+                "function",
+                "s.f(integer)",
+                "FUNCTION IF EXISTS s.f(integer)",
+            ),
+            ("procedure", "s.p()", "PROCEDURE IF EXISTS s.p()"),
+            (
+                "procedure",
+                "\"a(,\".p(integer,\"b\"\"(,\".t[],double precision)",
+                "PROCEDURE IF EXISTS \"a(,\".p(IN integer,IN \"b\"\"(,\".t[],IN double precision)",
+            ),
+        ] {
+            assert_eq!(drop_object(kind, identity), format!("DROP {sql} CASCADE"));
+        }
+    }
+
+    #[test]
+    fn versions_spell_the_same_arguments_differently() {
+        assert_eq!(
+            without_modes("IN x integer, INOUT y integer"),
+            without_modes("x integer, INOUT y integer")
+        );
+        assert_ne!(without_modes("x integer"), without_modes("OUT x integer"));
+    }
+}

@@ -174,15 +174,25 @@ pub(super) struct Bracket {
     pub(super) object: String,
     /// Takes it away.
     pub(super) before: String,
-    /// Puts it back, without looking at rows where that can be put off.
+    /// Puts it back, without looking at rows. Nothing where the server cannot put that off, as for a key of a
+    /// partitioned table before 18.
     pub(super) after: String,
     /// The owner of its table.
     pub(super) owner: String,
-    /// Looks at the rows then. To plan that, the server runs functions of the table's indexes.
+    /// Looks at the rows then, or puts back what had to wait for that. To plan it, the server runs functions of the
+    /// table's indexes.
     pub(super) check: Option<String>,
 }
 
 impl Bracket {
+    /// The statement that does nothing.
+    pub(super) const NOTHING: &str = "SELECT";
+
+    /// Whether it is put back only when all rows are there.
+    pub(super) fn is_last(&self) -> bool {
+        self.after == Self::NOTHING
+    }
+
     /// From the fields `object`, `before`, `after`, `owner` and `check` of a row, the last empty for none.
     pub(super) fn from_row(row: &TextRow) -> Self {
         let check = field(row, 4);
@@ -196,7 +206,12 @@ impl Bracket {
     }
 }
 
-/// The foreign keys to and from these tables, and their triggers.
+/// What a trigger `g` of a user's is: the server calls those of partitions its own up to version 14.
+const USERS_TRIGGER: &str = "(not g.tgisinternal or g.tgparentid <> 0 and not exists (select from pg_catalog.pg_constraint u \
+     where u.oid = g.tgconstraint and u.contype <> 't'))";
+
+/// The foreign keys to and from these tables and those whose partitions they are, and their triggers. The comment
+/// of a key goes with it, and comes back after it.
 pub(super) async fn brackets(
     connection: &mut WireConnection,
     tables: impl Iterator<Item = &QualifiedName>,
@@ -215,24 +230,37 @@ pub(super) async fn brackets(
     }
     let sql = format!(
         "with t(oid) as (select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-           where (n.nspname, c.relname) in ({})) \
-         select pg_catalog.format('foreign key %s on %s', k.conname, k.conrelid::pg_catalog.regclass), \
-           pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', k.conrelid::pg_catalog.regclass, k.conname), \
-           pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s%s', k.conrelid::pg_catalog.regclass, k.conname, pg_catalog.pg_get_constraintdef(k.oid), \
-             case when c.relkind = 'r' and k.convalidated then ' NOT VALID' end), \
-           pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text, \
-           case when c.relkind = 'r' and k.convalidated then \
-             pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %I', k.conrelid::pg_catalog.regclass, k.conname) end \
-         from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid where k.contype = 'f' and k.conparentid = 0 \
-           and (k.conrelid in (select oid from t) or k.confrelid in (select oid from t)) \
+           where (n.nspname, c.relname) in ({names})), \
+           k as (select k.*, pg_catalog.format('foreign key %s on %s', k.conname, k.conrelid::pg_catalog.regclass) as object, \
+             pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text as owner, \
+             k.conrelid::pg_catalog.regclass::pg_catalog.text as place, pg_catalog.pg_get_constraintdef(k.oid) as definition, \
+             pg_catalog.obj_description(k.oid, 'pg_constraint') as said, \
+             case when not k.convalidated then 'as it was' when c.relkind = 'r' \
+               or pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000 then 'in two steps' else 'at last' end as how \
+             from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid where k.contype = 'f' and k.conparentid = 0 \
+             and exists (select from (select t.oid from t union all \
+               select a.relid from t cross join lateral pg_catalog.pg_partition_ancestors(t.oid) a) a \
+               where a.oid in (k.conrelid, k.confrelid))), \
+           s as (select k.*, pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.place, k.conname, k.definition) as make, \
+             pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS %L', k.conname, k.place, k.said) as say from k) \
+         select s.object, pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', s.place, s.conname), \
+           case s.how when 'as it was' then s.make when 'in two steps' then s.make operator(pg_catalog.||) ' NOT VALID' else '{nothing}' end, s.owner, \
+           case s.how when 'at last' then s.make when 'in two steps' then \
+             pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %I', s.place, s.conname) end from s \
+         union all \
+         select pg_catalog.format('%s: its comment', s.object), '{nothing}', case s.how when 'at last' then '{nothing}' else s.say end, s.owner, \
+           case s.how when 'at last' then s.say end from s where s.said is not null \
          union all \
          select pg_catalog.format('trigger %s on %s', g.tgname, g.tgrelid::pg_catalog.regclass), \
            pg_catalog.format('ALTER TABLE %s DISABLE TRIGGER %I', g.tgrelid::pg_catalog.regclass, g.tgname), \
            pg_catalog.format('ALTER TABLE %s ENABLE %sTRIGGER %I', g.tgrelid::pg_catalog.regclass, \
              case g.tgenabled when 'A' then 'ALWAYS ' when 'R' then 'REPLICA ' else '' end, g.tgname), pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text, null \
-         from pg_catalog.pg_trigger g join pg_catalog.pg_class c on c.oid = g.tgrelid where not g.tgisinternal and g.tgenabled <> 'D' and g.tgrelid in (select oid from t) \
+         from pg_catalog.pg_trigger g join pg_catalog.pg_class c on c.oid = g.tgrelid \
+         where {users} and g.tgenabled <> 'D' and g.tgrelid in (select oid from t) \
          order by 1",
-        names.join(", ")
+        names = names.join(", "),
+        users = USERS_TRIGGER,
+        nothing = Bracket::NOTHING
     );
     let found = rows(connection, &sql).await?;
     Ok(found.iter().map(Bracket::from_row).collect())

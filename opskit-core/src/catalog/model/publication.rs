@@ -162,12 +162,22 @@ fn schemas(cx: &ReadContext<'_>) -> Reading {
     }
 }
 
-/// Everyone may read the catalog of subscriptions but for the connection string, which is not asked for.
+/// Everyone may read the catalog of subscriptions but for the connection string, which is not asked for, and before
+/// this version the OID, which a view gives to everyone.
+const OPEN_OIDS: u32 = 140_000;
+
 fn subscriptions(cx: &ReadContext<'_>) -> Reading {
+    let (oid, of) = match cx.server_version >= OPEN_OIDS {
+        true => ("s.oid", ""),
+        false => (
+            "v.subid",
+            "join pg_catalog.pg_stat_subscription v on v.subname = s.subname and v.relid is null ",
+        ),
+    };
     let sql = format!(
-        "select s.oid, null::pg_catalog.text, s.subname, pg_catalog.pg_get_userbyid(s.subowner), \
+        "select {oid}, null::pg_catalog.text, s.subname, pg_catalog.pg_get_userbyid(s.subowner), \
          pg_catalog.json_build_object('publications', s.subpublications, 'slot', s.subslotname) \
-         from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid \
+         from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid {of}\
          where d.datname = pg_catalog.current_database() and {}",
         cx.scope.owner_condition("s.subowner"),
     );

@@ -5,10 +5,15 @@ use serde::{Deserialize, Serialize};
 
 /// SQL for the arguments of an object of a class, where `i` is its address by name. What a procedure gives out
 /// is no part of its address, and tells it from others after `ALTER`, `GRANT` and `COMMENT ON`; only where
-/// every argument says whether it goes in or out is nothing left to guess.
+/// every argument says whether it goes in or out is nothing left to guess. The server's own text says so from
+/// version 14 on only, so it is put together here: the same whatever server was asked.
 pub(crate) fn args_sql(class: &str, oid: &str) -> String {
     format!(
-        "coalesce((select array[pg_catalog.pg_get_function_identity_arguments(p.oid)] from pg_catalog.pg_proc p \
+        "coalesce((select array[(select coalesce(pg_catalog.string_agg(pg_catalog.concat( \
+             case a.mode when 'b' then 'INOUT ' when 'o' then 'OUT ' when 'v' then 'VARIADIC ' else 'IN ' end, \
+             pg_catalog.format_type(a.type, null)), ', ' order by a.at), '') \
+           from rows from (pg_catalog.unnest(coalesce(p.proallargtypes, p.proargtypes::pg_catalog.oid[])), \
+             pg_catalog.unnest(p.proargmodes)) with ordinality a(type, mode, at))] from pg_catalog.pg_proc p \
          where {class} = 1255 and p.oid = {oid} and p.prokind = 'p'), i.object_args)"
     )
 }

@@ -15,6 +15,8 @@ pub(super) struct ServerFields {
     pub(super) message: String,
     pub(super) hint: Option<String>,
     pub(super) position: Option<String>,
+    /// The server's function that told it.
+    pub(super) routine: Option<String>,
 }
 
 impl ServerFields {
@@ -31,6 +33,7 @@ impl ServerFields {
                 b'M' => read.message = value,
                 b'H' => read.hint = Some(value),
                 b'P' => read.position = Some(value),
+                b'R' => read.routine = Some(value),
                 _ => {}
             }
         }
@@ -73,7 +76,10 @@ fn kind_of(code: &str) -> ErrorKind {
 /// never a value of the user's rows.
 pub(super) fn server_error(fields: &ServerFields) -> Error {
     let kind = kind_of(&fields.code);
-    let message = without_values(&fields.code, &fields.message);
+    let message = match is_users(fields) {
+        true => Cow::Borrowed(RAISED),
+        false => without_values(&fields.code, &fields.message),
+    };
     let position = fields
         .position
         .as_ref()
@@ -89,8 +95,20 @@ pub(super) fn server_error(fields: &ServerFields) -> Error {
     }
 }
 
+/// Instead of what a user's function says, which may hold any value.
+const RAISED: &str = "a function of the database raised an error";
+
+/// Whether the words are a user's: those of `RAISE` and `ASSERT`, whatever SQLSTATE they were given.
+fn is_users(fields: &ServerFields) -> bool {
+    let routine = fields.routine.as_deref();
+    fields.code.starts_with("P0") || matches!(routine, Some("exec_stmt_raise" | "exec_stmt_assert"))
+}
+
 fn hint_of(fields: &ServerFields) -> Option<Cow<'_, str>> {
     match fields.code.as_str() {
+        _ if is_users(fields) => Some(Cow::Borrowed(
+            "What it said may hold values of rows, and stands in the server's log alone.",
+        )),
         "28P01" => Some(Cow::Borrowed(
             "Check the user name and the password; a password with special characters must be percent-encoded in a URL.",
         )),
@@ -103,8 +121,6 @@ fn hint_of(fields: &ServerFields) -> Option<Cow<'_, str>> {
         _ if fields.message.contains("Tenant or user not found") => Some(Cow::Borrowed(
             "At the Supabase pooler the user is postgres.PROJECT_REF, and the host is that of the project's region.",
         )),
-        // What a function raised may hold anything.
-        code if code.starts_with("P0") => None,
         _ => fields.hint.as_deref().map(Cow::Borrowed),
     }
 }
@@ -145,6 +161,7 @@ pub(crate) fn from_sqlx(doing: &str, error: sqlx::Error) -> Error {
                 message: report.message().to_owned(),
                 hint: report.hint().map(str::to_owned),
                 position,
+                routine: report.routine().map(str::to_owned),
             };
             server_error(&fields).while_doing(doing)
         }
@@ -265,6 +282,35 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Timeout, "{message}");
             assert!(error.hint().unwrap().contains("administrator"));
         }
+    }
+
+    /// A function may raise any SQLSTATE, with the value of a row in its words.
+    #[test]
+    fn what_a_function_raises_is_not_repeated() {
+        let raised = |code: &str, routine: Option<&str>| {
+            server_error(&ServerFields {
+                code: code.to_owned(),
+                message: "bad email a@example.org".to_owned(),
+                hint: Some("ask a@example.org".to_owned()),
+                routine: routine.map(str::to_owned),
+                ..ServerFields::default()
+            })
+        };
+        for (code, routine) in [
+            ("P0001", None),
+            ("P0004", Some("exec_stmt_assert")),
+            ("23514", Some("exec_stmt_raise")),
+        ] {
+            let error = raised(code, routine);
+            let shown = format!("a function of the database raised an error (SQLSTATE {code})");
+            assert_eq!(error.to_string(), shown);
+            assert!(!error.hint().unwrap().contains('@'));
+        }
+        assert!(
+            raised("23514", Some("ExecConstraints"))
+                .to_string()
+                .contains("email")
+        );
     }
 
     #[test]
