@@ -8,6 +8,7 @@ pub(crate) mod frames;
 pub mod parquet;
 pub mod plan;
 mod reload;
+mod retype;
 mod shape;
 pub(crate) mod text;
 mod value;

@@ -2,6 +2,7 @@
 //! types by their qualified names, OIDs those of the target.
 
 use super::frames::{Block, FrameScanner, RowVisitor};
+use super::retype::retype;
 use super::{DecodeOptions, Decoder, ExactBatch, ExactValue, RowEncoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pgtype::{ColumnType, Form, Node, RowType};
@@ -186,16 +187,41 @@ impl Reloader {
         let columns = columns.ok_or_else(damaged)?;
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .map_err(|source| damaged().with_source(source))?;
-        let exact = rows.exact.into_iter().filter_map(|value| {
-            let place = self.places.get(usize::from(value.column)).copied();
-            // A column that does not exist is for the encoder to refuse.
-            let column = place.unwrap_or(Some(u16::MAX))?;
-            Some(ExactValue { column, ..value })
-        });
-        let exact = exact.collect();
+        let exact = rows.exact.into_iter();
+        let exact = exact.filter_map(|value| self.aside(value).transpose());
+        let exact = exact.collect::<Result<Vec<ExactValue>>>()?;
         self.encoder.encode(&ExactBatch { batch, exact }, out)?;
         self.rows += count as u64;
         Ok(())
+    }
+
+    /// A value that stands aside, for the target; none where its column is not loaded.
+    fn aside(&self, mut value: ExactValue) -> Result<Option<ExactValue>> {
+        let from = usize::from(value.column);
+        // A column that does not exist is for the encoder to refuse.
+        let Some(place) = self.places.get(from) else {
+            value.column = u16::MAX;
+            return Ok(Some(value));
+        };
+        let Some(to) = *place else {
+            return Ok(None);
+        };
+        let (source, target) = (&self.map.source.columns, &self.map.sent.columns);
+        let (source, target) = (source.get(from), target.get(usize::from(to)));
+        if let (Some(source), Some(target)) = (source, target)
+            && !source.as_text
+            && source.node.carries_oids()
+        {
+            retype(&source.node, &target.node, &mut value.bytes).map_err(|_| {
+                let what = format!(
+                    "the side file has no value of column \"{}\"'s type",
+                    source.name
+                );
+                Error::new(ErrorKind::Damaged, what)
+            })?;
+        }
+        value.column = to;
+        Ok(Some(value))
     }
 }
 

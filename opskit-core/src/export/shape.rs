@@ -1,5 +1,5 @@
 //! The outer layout of values that hold values: arrays, composites, ranges, multiranges, hstore.
-//! Shared by the decoder and the fingerprint.
+//! Shared by the decoder, the fingerprint and what replaces OIDs.
 
 use super::frames::{Cell, be_i32};
 use super::value::Malformed;
@@ -14,6 +14,11 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
         Self { data, at: 0 }
+    }
+
+    /// How much was read.
+    pub(super) fn position(&self) -> usize {
+        self.at
     }
 
     pub(super) fn int(&mut self) -> Result<i32, Malformed> {

@@ -78,14 +78,27 @@ impl Contents {
         for table in &contents.tables {
             table.check()?;
         }
+        contents.check()?;
         Ok(contents)
+    }
+
+    /// Refuses numbers that nothing can have, so that all of them can be added.
+    fn check(&self) -> Result<()> {
+        let add = |number: fn(&PartEntry) -> u64| {
+            let mut parts = self.tables.iter().flat_map(|table| &table.parts);
+            parts.try_fold(0, |sum: u64, part| sum.checked_add(number(part)))
+        };
+        if add(|part| part.wire_bytes).is_some() && add(|part| part.rows).is_some() {
+            return Ok(());
+        }
+        let what = "the sealed manifest tells of more rows than there can be";
+        Err(Error::new(ErrorKind::Damaged, what))
     }
 
     /// Rows of all tables.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        let rows = self.tables.iter().map(|table| table.rows);
-        rows.fold(0, u64::saturating_add)
+        self.tables.iter().map(|table| table.rows).sum()
     }
 
     /// The table of this name.

@@ -187,7 +187,9 @@ async fn assert_consistent(place: &Place, id: &BackupId) {
         .iter()
         .find(|table| table.name.name == "accounts")
         .map(|table| table.parts.len());
-    assert!(parts > Some(4), "{parts:?}");
+    // Ranges of a table are read from 14 on.
+    let is_split = copy.version().await >= 140_000;
+    assert!(parts > Some(4) || !is_split, "{parts:?}");
     let url = parse(&copy.url());
     let restore = Restore::open(&ctx, reader, &url, RestoreRequest::default()).await;
     let report = Box::pin(restore.unwrap().run(&ctx)).await;

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 use std::time::Duration;
 
 /// What the names of logins start with.
-pub(super) const PREFIX: &str = "opskit_restore_";
+pub(super) use crate::catalog::scope::LOGIN_PREFIX as PREFIX;
 /// How often, and how long apart, it is asked whether the sessions of a login are gone.
 const ENDED_ASKED: u32 = 500;
 const ENDED_WAIT: Duration = Duration::from_millis(20);

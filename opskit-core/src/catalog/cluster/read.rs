@@ -6,8 +6,8 @@ use crate::catalog::{TextRow, text};
 use crate::error::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 
-/// The server's own roles.
-const NOT_OWN: &str = "operator(pg_catalog.!~) '^pg_'";
+/// Neither the server's own roles, nor those that a restore makes for as long as it runs.
+const NOT_OWN: &str = "operator(pg_catalog.!~) '^(pg_|opskit_restore_)'";
 
 /// The queries, and the fold of their answers.
 #[derive(Debug)]
