@@ -100,7 +100,7 @@ impl ServerBinaries {
         Self::locate_as(bin_dir, env, &ServerUser::choose(None)?)
     }
 
-    /// All binaries `pg_config`, `PATH` and the usual package directories lead to, newest first.
+    /// All binaries [`ScratchEnv::pg_bin`], `pg_config`, `PATH` and the usual package directories lead to, newest first.
     ///
     /// ```no_run
     /// use opskit_core::scratch::{ScratchEnv, ServerBinaries};
@@ -213,6 +213,7 @@ fn candidates(env: &ScratchEnv, user: &ServerUser) -> Vec<PathBuf> {
         .and_then(|program| bindir(user.command(&program, env)))
         .into_iter()
         .collect();
+    dirs.extend(env.pg_bin.clone());
     dirs.extend(path);
     dirs.extend(USUAL.iter().flat_map(|pattern| expand(pattern)));
     dirs.retain(|dir| dir.join("postgres").is_file());
