@@ -175,28 +175,43 @@ fn running(found: &Found, reactions: Reactions) -> Option<&Trigger> {
     found.triggers.iter().find(runs)
 }
 
-/// The tables, each after those that it refers to; and those that are on a circle or behind one. A table of several
-/// parts that refers to itself is a circle: a part may refer to one that comes later.
+/// The tables, each after those that it refers to; and those whose keys lead back to them, or lie between such.
 fn in_order<'a>(loads: &[Candidate<'a>], keys: &[Key]) -> (Vec<Candidate<'a>>, HashSet<u32>) {
+    let keys: Vec<&Key> = keys.iter().filter(|key| matters(key, loads)).collect();
     let mut open: Vec<Candidate<'a>> = loads.to_vec();
     let mut order: Vec<Candidate<'a>> = Vec::new();
     loop {
         let waiting: HashSet<u32> = open.iter().map(|it| it.found.oid).collect();
-        let is_free = |it: &Candidate<'_>| {
-            let mut own = keys.iter().filter(|key| key.from == it.found.oid);
-            own.all(|key| match key.to == key.from {
-                true => it.table.parts.len() < 2,
-                false => !waiting.contains(&key.to),
-            })
+        let waits = |oid: u32| {
+            let mut own = keys.iter().filter(|key| key.from == oid);
+            own.any(|key| waiting.contains(&key.to))
         };
-        let (free, rest): (Vec<_>, Vec<_>) = open.into_iter().partition(is_free);
+        let (rest, free): (Vec<_>, Vec<_>) = open.into_iter().partition(|it| waits(it.found.oid));
         let is_done = free.is_empty();
         order.extend(free);
         open = rest;
         if is_done {
-            let circular = open.iter().map(|it| it.found.oid).collect();
             order.extend(open);
-            return (order, circular);
+            return (order, circular(waiting, &keys));
+        }
+    }
+}
+
+/// A part of a table may refer to a row of a later one; where there is one part, the server looks when it is there.
+fn matters(key: &Key, loads: &[Candidate<'_>]) -> bool {
+    let mut loads = loads.iter();
+    key.from != key.to || loads.any(|it| it.found.oid == key.from && it.table.parts.len() > 1)
+}
+
+/// Those of the tables that are not merely behind a circle.
+fn circular(mut tables: HashSet<u32>, keys: &[&Key]) -> HashSet<u32> {
+    loop {
+        let among = keys.iter().filter(|key| tables.contains(&key.from));
+        let referred: HashSet<u32> = among.map(|key| key.to).collect();
+        let before = tables.len();
+        tables.retain(|oid| referred.contains(oid));
+        if tables.len() == before {
+            return tables;
         }
     }
 }
