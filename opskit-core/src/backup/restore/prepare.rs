@@ -28,7 +28,7 @@ use crate::postgres::load::{self, RestoreSettings};
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
 use crate::repository::{BackupReader, DataFormat, Origin, SequenceEntry, TableEntry};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a restore works with.
@@ -148,13 +148,9 @@ async fn objects(
     let statements = wanted(script, &stored.model, target, request);
     let mut statements =
         defaults::take_back(admin, statements, &stored.model, request, kind).await?;
-    let foreign = match kind {
-        SessionKind::TemporaryLogin => {
-            let about = (&stored.model, target, open.as_slice());
-            strangers::take_foreign(&mut statements, about, request, &mut skipped)
-        }
-        _ => BTreeSet::new(),
-    };
+    let about = (&stored.model, target, open.as_slice());
+    let by = (request, kind);
+    let foreign = strangers::take_foreign(&mut statements, about, by, &mut skipped);
     let backup_type = reader.manifest().backup_type;
     let missing = (&stored.contents, &stored.model);
     skipped.extend(gaps::not_in_it(missing, backup_type, request));

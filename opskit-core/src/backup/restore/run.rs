@@ -336,20 +336,7 @@ impl<'a> Work<'a> {
         let truncates = std::mem::take(&mut self.prepared.truncates);
         self.own(&mut session, &truncates).await?;
         if self.request.part != Part::Schema {
-            let plan = &self.prepared.platform;
-            session = self
-                .rows
-                .load_platform(session, plan, Transaction::Callers)
-                .await?;
-            session = self.rows.load_over(session).await?;
-            session = self
-                .rows
-                .load_large_objects(session, Transaction::Callers)
-                .await?;
-            session = self
-                .rows
-                .load_extensions(session, Transaction::Callers)
-                .await?;
+            session = self.rows_in_one(session).await?;
         }
         self.own(&mut session, &sides(&brackets, |bracket| &bracket.after))
             .await?;
@@ -378,6 +365,16 @@ impl<'a> Work<'a> {
         self.compare_values(&sessions.owner()).await?;
         self.phase("comparison of rows", start);
         Ok(())
+    }
+
+    /// Loads all rows in the transaction that the session is in.
+    async fn rows_in_one(&self, session: WireConnection) -> Result<WireConnection> {
+        let (rows, transaction) = (&self.rows, Transaction::Callers);
+        let plan = &self.prepared.platform;
+        let session = rows.load_platform(session, plan, transaction).await?;
+        let session = rows.load_over(session).await?;
+        let session = rows.load_large_objects(session, transaction).await?;
+        rows.load_extensions(session, transaction).await
     }
 
     /// Runs statements of our own making: nothing of the backup is in them but quoted names.
