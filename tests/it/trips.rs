@@ -1,6 +1,7 @@
 //! There and back: what a backup of one cluster makes in another, judged by those who know nothing of
 //! us: `pg_dump`, `pg_dumpall`, and the server's own bytes of every row.
 
+mod accounts;
 mod clusters;
 mod fixture;
 mod judge;

@@ -7,6 +7,7 @@ use crate::catalog::inventory::{
     Item, ItemKind, UNREADABLE_LARGE_OBJECTS_SQL, inventory_from, inventory_sql, matching_from,
     matching_sql, outside_sql,
 };
+use crate::catalog::scope::{holds_platform_data, is_platform_book};
 use crate::catalog::{Pattern, Relation, RelationKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QualifiedName;
@@ -90,10 +91,13 @@ impl Choice {
             ItemKind::Table if item.unlogged && cluster.standby => {
                 self.exclude(&rows(), "a standby has no rows of unlogged tables");
             }
-            ItemKind::Table => {
-                self.need(item, "table");
-                self.wanted.insert(item.oid);
-            }
+            ItemKind::Table => match kept_back(item) {
+                Some(why) => self.exclude(&rows(), why),
+                None => {
+                    self.need(item, "table");
+                    self.wanted.insert(item.oid);
+                }
+            },
         }
     }
 
@@ -148,9 +152,12 @@ impl Choice {
         });
     }
 
-    /// Everything whose definition or rows must stay as they are: all tables that this role may lock.
+    /// Everything whose definition or rows must stay as they are: all tables that this role may lock, of the
+    /// platform's those that are read.
     pub(super) fn to_lock(&self) -> Vec<Relation> {
+        let is_read = |item: &&Item| self.wanted.contains(&item.oid) || !item.platform;
         let lockable = self.found.iter().filter(|item| item.readable);
+        let lockable = lockable.filter(is_read);
         let relation = |item: &Item| {
             let kind = match item.kind {
                 ItemKind::Table => RelationKind::Table,
@@ -184,17 +191,28 @@ impl Choice {
     }
 
     /// The wanted tables that hold user's rows only, and those of extensions.
-    pub(super) fn wanted(&self) -> (Vec<(u32, QualifiedName)>, Vec<&Item>) {
-        let wanted = || {
-            let items = self.found.iter();
-            items.filter(|item| self.wanted.contains(&item.oid))
-        };
-        let own = wanted().filter(|item| item.extension.is_none());
-        let own = own.map(|item| (item.oid, item.name.clone()));
-        (
-            own.collect(),
-            wanted().filter(|item| item.extension.is_some()).collect(),
-        )
+    pub(super) fn wanted(&self) -> (Vec<&Item>, Vec<&Item>) {
+        let wanted = self.found.iter();
+        let wanted = wanted.filter(|item| self.wanted.contains(&item.oid));
+        wanted.partition(|item| item.extension.is_none())
+    }
+}
+
+/// Why the rows of a table stay where they are: of the platform's, those that are read are read in full, and what
+/// cannot be is no reason for a user to have no backup.
+fn kept_back(item: &Item) -> Option<&'static str> {
+    if !item.platform {
+        return None;
+    }
+    if is_platform_book(&item.name) {
+        return Some(Excluded::OF_THE_PLATFORM);
+    }
+    match (item.readable, item.filtered) {
+        (false, _) => Some("the table is the platform's, and this role may not read it"),
+        (true, true) => Some(
+            "the table is the platform's, and row-level security hides rows of it from this role",
+        ),
+        (true, false) => None,
     }
 }
 
@@ -226,7 +244,8 @@ impl Patterns {
         }
         for pattern in &request.only {
             let matching = matching(session, pattern).await?;
-            let has_values = |item: &Item| item.kind != ItemKind::Foreign;
+            let has_values =
+                |item: &Item| item.kind != ItemKind::Foreign && kept_back(item).is_none();
             if !found
                 .iter()
                 .any(|item| has_values(item) && matching.contains(&item.oid))
@@ -235,7 +254,7 @@ impl Patterns {
                     ErrorKind::NotFound,
                     format!("no table matches {pattern}"),
                 )
-                .with_hint("Views hold no rows. Names fold to lower case unless quoted, and without a schema the search path decides: try schema.name."));
+                .with_hint("Views hold no rows, and of a platform's tables those count that the role may read in full. Names fold to lower case unless quoted, and without a schema the search path decides: try schema.name."));
             }
             patterns.only.get_or_insert_default().extend(matching);
         }
@@ -278,13 +297,15 @@ async fn outside(session: &mut Session, request: &BackupRequest) -> Result<Vec<E
     let sql = outside_sql(&request.scope);
     let rows = session.rows("cannot read the schemas", sql).await?;
     let excluded = |name: String| {
-        let reason = if request.scope.ignored().contains(&name) {
-            "ignored as asked"
+        let (object, reason) = if request.scope.ignored().contains(&name) {
+            ("schema", "ignored as asked")
+        } else if holds_platform_data(&name) {
+            ("definitions of schema", Excluded::OF_THE_PLATFORM)
         } else {
-            Excluded::OF_THE_PLATFORM
+            ("schema", Excluded::OF_THE_PLATFORM)
         };
         Excluded {
-            object: format!("schema {name}"),
+            object: format!("{object} {name}"),
             reason: reason.to_owned(),
         }
     };

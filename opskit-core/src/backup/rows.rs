@@ -8,8 +8,10 @@ use crate::catalog::inventory::{
     large_objects_name,
 };
 use crate::error::Result;
+use crate::pgtype::RowType;
 use crate::postgres::export::{Leader, TablePlan};
 use crate::repository::Holds;
+use std::sync::Arc;
 
 /// The size of a page of a large object: one row of the file that keeps them.
 const PAGE_BYTES: u32 = 128 << 10;
@@ -22,15 +24,31 @@ pub(super) async fn tables(
 ) -> Result<(Vec<TablePlan>, Vec<Holds>)> {
     let (own, of_extensions) = choice.wanted();
     let part_bytes = request.reading.part_bytes;
-    let own = leader.plan_leaves(&own, part_bytes).await?;
-    let mut tables: Vec<(TablePlan, Holds)> =
-        own.into_iter().map(|table| (table, Holds::Table)).collect();
+    let named: Vec<_> = own.iter().map(|it| (it.oid, it.name.clone())).collect();
+    let plans = leader.plan_leaves(&named, part_bytes).await?;
+    let plans = plans.into_iter().zip(own);
+    let mut tables: Vec<(TablePlan, Holds)> = plans
+        .map(|(table, item)| match item.platform {
+            true => (without_computed(table), Holds::PlatformTable),
+            false => (table, Holds::Table),
+        })
+        .collect();
     tables.extend(extension_tables(leader, &of_extensions).await?);
     if choice.has_large_objects {
         tables.extend(large_objects(leader, part_bytes).await?);
     }
     tables.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
     Ok(tables.into_iter().unzip())
+}
+
+/// What the platform computes it computes again, there perhaps by another rule.
+fn without_computed(table: TablePlan) -> TablePlan {
+    let mut row_type = RowType::clone(&table.row_type);
+    row_type.columns.retain(|column| !column.generated);
+    TablePlan {
+        row_type: Arc::new(row_type),
+        ..table
+    }
 }
 
 async fn extension_tables(leader: &mut Leader, items: &[&Item]) -> Result<Vec<(TablePlan, Holds)>> {

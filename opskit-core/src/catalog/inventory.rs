@@ -39,6 +39,8 @@ pub(crate) struct Item {
     pub(crate) extension: Option<OfExtension>,
     /// The table that a sequence goes with.
     pub(crate) owner: Option<u32>,
+    /// Whether it is a table of the platform's, whose rows are the user's.
+    pub(crate) platform: bool,
 }
 
 /// A table of an extension whose rows are the user's, in part.
@@ -53,7 +55,7 @@ pub(crate) struct OfExtension {
 /// The query for the inventory.
 ///
 /// What an extension made is not in it, except for the tables that it declares to hold data of the
-/// user's (`pg_extension_config_dump`).
+/// user's (`pg_extension_config_dump`); of a platform's, only tables with rows of the user's.
 pub(crate) fn inventory_sql(scope: &Scope) -> String {
     format!(
         "select c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \
@@ -65,19 +67,21 @@ pub(crate) fn inventory_sql(scope: &Scope) -> String {
            x.extname::pg_catalog.text, x.condition, \
            case when c.relkind = 'S' then (select d.refobjid::pg_catalog.text from pg_catalog.pg_depend d \
              where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.objsubid = 0 \
-               and d.refclassid = d.classid and d.refobjsubid > 0 and d.deptype in ('a', 'i') limit 1) end \
+               and d.refclassid = d.classid and d.refobjsubid > 0 and d.deptype in ('a', 'i') limit 1) end, \
+           x.relation is null and {platform} \
          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
            left join (select e.extname, e.extowner, t.relation, t.condition \
              from pg_catalog.pg_extension e cross join lateral rows from \
                (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition)) t(relation, condition)) x \
              on x.relation = c.oid \
          where c.relkind in ('r','p','f','S') and c.relpersistence <> 't' and \
-           case when x.relation is not null then {} else {} and not exists ( \
+           case when x.relation is not null then {of_extension} else ({own} or {platform} and c.relkind in ('r','p')) and not exists ( \
              select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
                and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e') end \
          order by n.nspname collate \"C\", c.relname collate \"C\"",
-        scope.owner_condition("x.extowner"),
-        scope.condition("n"),
+        of_extension = scope.owner_condition("x.extowner"),
+        own = scope.condition("n"),
+        platform = scope.platform_data_condition("n"),
     )
 }
 
@@ -99,6 +103,7 @@ pub(crate) fn inventory_from(rows: &[TextRow]) -> Result<Vec<Item>> {
             filtered: flag(row, 7)?,
             extension,
             owner: row[10].as_deref().and_then(|oid| oid.parse().ok()),
+            platform: flag(row, 11)?,
         })
     };
     rows.iter().map(item).collect()

@@ -1,6 +1,6 @@
 //! What belongs to the user: the schemas that facts, models, backups and comparisons cover.
 
-use crate::name::quote_literal;
+use crate::name::{QualifiedName, quote_literal};
 use serde::{Deserialize, Serialize};
 
 /// The schema that a restore keeps its mark in until it is done.
@@ -37,6 +37,12 @@ const PLATFORM_SCHEMAS: &[&str] = &[
     "topology",
     "vault",
 ];
+
+/// Those of them whose tables hold what the users of the database made: accounts, and what is said of files.
+const PLATFORM_DATA: &[&str] = &["auth", "storage"];
+
+/// Tables in them in which the platform keeps its own books: which of its migrations ran here.
+const PLATFORM_BOOKS: &[&str] = &["migrations", "schema_migrations"];
 
 /// Roles that a managed platform keeps for itself.
 const PLATFORM_ROLES: &str = "^(supabase_.*|dashboard_user|pgbouncer|pgsodium_key.*|pgtle_admin|rdsadmin|rds_.*|cloud_admin|neon_.*|azure_.*|azuresu|cloudsql.*|alloydb.*)$";
@@ -102,12 +108,32 @@ impl Scope {
         )
     }
 
+    /// The SQL condition that a row of `pg_namespace`, named `n` in the query, is a schema of a managed
+    /// platform whose tables hold rows of the user's. Their definitions are the platform's all the same.
+    pub(crate) fn platform_data_condition(&self, n: &str) -> String {
+        format!(
+            "({n}.nspname in ({}) and {})",
+            literals(PLATFORM_DATA),
+            self.platform_condition(n)
+        )
+    }
+
     /// The SQL condition that an object outside schemas (a publication, a server), whose owner is the
     /// OID `owner`, is in scope.
     #[must_use]
     pub fn owner_condition(&self, owner: &str) -> String {
         format!("(not {})", platform_role(owner))
     }
+}
+
+/// Whether a schema of this name, where it is a platform's, holds rows of the user's.
+pub(crate) fn holds_platform_data(schema: &str) -> bool {
+    PLATFORM_DATA.contains(&schema)
+}
+
+/// Whether a table of such a schema tells of the platform itself, so that its rows are true in one place only.
+pub(crate) fn is_platform_book(table: &QualifiedName) -> bool {
+    PLATFORM_BOOKS.contains(&table.name.as_str())
 }
 
 /// Whether a role of this name is a platform's.

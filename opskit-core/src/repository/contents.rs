@@ -161,6 +161,9 @@ impl Excluded {
 pub enum Holds {
     /// All rows of a table: an ordinary one, or a leaf of a partitioned one.
     Table,
+    /// All rows of a table that the platform made, but for what it computes. Its definition is the platform's
+    /// and in no backup.
+    PlatformTable,
     /// Those rows of a table of an extension that the user made, which `CREATE EXTENSION` does not
     /// bring.
     ExtensionTable {

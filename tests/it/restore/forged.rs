@@ -3,7 +3,7 @@
 use super::{Stored, parse, restore};
 use opskit_core::backup::BackupRequest;
 use opskit_core::backup::drill::{DrillRequest, drill};
-use opskit_core::backup::restore::{OnError, Restore, RestoreRequest};
+use opskit_core::backup::restore::{OnError, Restore, RestoreRequest, Trust};
 use opskit_core::context::OpContext;
 use opskit_core::{ErrorKind, Result};
 use opskit_tests::export::wire;
@@ -275,6 +275,28 @@ async fn rows_of_extensions_are_theirs() {
         }
         assert_untouched(&target, source.name()).await;
     }
+}
+
+/// Rows that are said to be for a table of a platform's go nowhere else, whoever is trusted.
+#[tokio::test]
+async fn rows_of_a_platform_are_for_its_tables() {
+    let (source, stored) =
+        authored("create table public.t (s text); insert into public.t values ('y')").await;
+    forge(&stored, "manifest.sealed", |contents| {
+        let table = &mut contents["tables"][0];
+        table["name"] = json!({"schema": "private", "name": "secrets"});
+        table["holds"] = json!("platform_table");
+    });
+    let target = target().await;
+    let request = RestoreRequest::default().with_trust(Trust::Backup);
+    let report = restore(&stored, &target.url(), request).await.unwrap();
+    let named = "rows of table private.secrets: the target's platform has no such table";
+    assert!(
+        report.skipped.contains(&named.to_owned()),
+        "{:?}",
+        report.skipped
+    );
+    assert_untouched(&target, source.name()).await;
 }
 
 /// An address of another class would send a statement over the superuser's session.

@@ -12,6 +12,7 @@ use super::target::{self, Bracket, Target};
 use super::values;
 use crate::error::Result;
 use crate::postgres::wire::WireConnection;
+use crate::repository::Holds;
 
 /// What is dropped, taken away for a while, or stays and is none of the backup's.
 #[derive(Debug)]
@@ -41,7 +42,10 @@ impl Changes {
             true => drops::whole(admin, model, schemas, target, request).await?,
             false => replaced,
         };
-        let names = contents.tables.iter().map(|table| &table.name);
+        // What stands on the platform's tables is the platform's to take away.
+        let tables = contents.tables.iter();
+        let tables = tables.filter(|table| table.holds != Holds::PlatformTable);
+        let names = tables.map(|table| &table.name);
         let brackets = match request.part {
             Part::Data => earlier.brackets(target::brackets(admin, names).await?),
             _ => Vec::new(),

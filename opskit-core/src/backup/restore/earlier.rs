@@ -11,7 +11,7 @@ use crate::catalog::scope::MARK_SCHEMA;
 use crate::error::Result;
 use crate::name::QualifiedName;
 use crate::postgres::wire::WireConnection;
-use crate::repository::{BackupId, Contents};
+use crate::repository::{BackupId, Contents, Holds};
 use std::collections::HashSet;
 
 /// An earlier restore of the same backup, and what becomes of what it left.
@@ -70,7 +70,10 @@ pub(super) async fn of(
         earlier.drops = drops(admin, &left).await?;
         target.without(&left);
     }
-    let loaded: HashSet<&QualifiedName> = contents.tables.iter().map(|table| &table.name).collect();
+    // What is the platform's is loaded whole or not at all, and never emptied.
+    let loaded = contents.tables.iter();
+    let loaded = loaded.filter(|table| table.holds != Holds::PlatformTable);
+    let loaded: HashSet<&QualifiedName> = loaded.map(|table| &table.name).collect();
     let empty = mark.empty.iter().filter(|name| loaded.contains(name));
     let truncate = |name: &QualifiedName| {
         let sql = format!("TRUNCATE TABLE ONLY {}", name.to_sql());

@@ -20,9 +20,12 @@ impl Work<'_> {
     /// Leaves the mark, makes the roles that the target lacks, and makes room.
     pub(super) async fn begin(&mut self, admin: &mut WireConnection) -> Result<()> {
         if self.prepared.marks && !self.prepared.has_mark {
-            // Pages of large objects are written where they belong, as often as one likes.
+            // Pages of large objects are written where they belong, as often as one likes, and tables of a platform
+            // are never emptied.
+            let stay =
+                |holds: &Holds| matches!(holds, Holds::LargeObjects { .. } | Holds::PlatformTable);
             let tables = self.rows.tables.iter();
-            let tables = tables.filter(|it| !matches!(it.holds, Holds::LargeObjects { .. }));
+            let tables = tables.filter(|it| !stay(&it.holds));
             let tables = tables.map(|table| &table.name);
             let beginning = Beginning {
                 backup: &self.rows.reader.manifest().id,

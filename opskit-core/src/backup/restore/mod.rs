@@ -28,6 +28,7 @@ mod mark;
 mod only;
 mod pages;
 mod plan;
+mod platform;
 mod prepare;
 mod present;
 mod problems;

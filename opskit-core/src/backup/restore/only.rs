@@ -39,7 +39,7 @@ pub(super) async fn cut(
     if request.only.is_empty() {
         return Ok(Standing::default());
     }
-    let chosen = chosen(admin, model, request).await?;
+    let (chosen, of_platform) = chosen(admin, (&*model, &*contents), request).await?;
     let drops = drops::relations(admin, &chosen, target, request).await?;
     let is_beside = request.part != Part::Data;
     let stays = target.present.iter();
@@ -64,8 +64,12 @@ pub(super) async fn cut(
     *model = select::cut(model, &selection.kept);
     let own = model.objects.iter().filter_map(select::name_of);
     let kept: HashSet<QualifiedName> = own.chain(identity_sequences(model)).collect();
-    let of_user = |table: &TableEntry| table.holds == Holds::Table && kept.contains(&table.name);
-    contents.tables.retain(of_user);
+    let is_kept = |table: &TableEntry| match table.holds {
+        Holds::Table => kept.contains(&table.name),
+        Holds::PlatformTable => of_platform.contains(&table.name),
+        _ => false,
+    };
+    contents.tables.retain(is_kept);
     contents.sequences.retain(|it| kept.contains(&it.name));
     Ok(standing)
 }
@@ -80,16 +84,22 @@ fn identity_sequences(model: &Model) -> impl Iterator<Item = QualifiedName> + '_
     columns.filter_map(|column| Some(column.identity.as_ref()?.sequence.clone()))
 }
 
-/// The relations that the patterns match.
+/// The relations that the patterns match; apart from them tables of the platform's, which are never replaced.
 async fn chosen(
     admin: &mut WireConnection,
-    model: &Model,
+    (model, contents): (&Model, &Contents),
     request: &RestoreRequest,
-) -> Result<Vec<QualifiedName>> {
+) -> Result<(Vec<QualifiedName>, Vec<QualifiedName>)> {
     let relations = model.objects.iter();
     let relations = relations.filter(|it| it.address.catalog == CatalogId::CLASS);
+    let tables = contents.tables.iter();
+    let platform: HashSet<&QualifiedName> = tables
+        .filter(|table| table.holds == Holds::PlatformTable)
+        .map(|table| &table.name)
+        .collect();
     let names: Vec<(String, String)> = relations
         .filter_map(select::name_of)
+        .chain(platform.iter().copied().cloned())
         .map(|name| (name.schema, name.name))
         .collect();
     let mut chosen = Vec::new();
@@ -104,7 +114,8 @@ async fn chosen(
         let found = found.into_iter();
         chosen.extend(found.map(|(schema, name)| QualifiedName::new(schema, name)));
     }
-    Ok(chosen)
+    let (of_platform, own) = chosen.into_iter().partition(|it| platform.contains(it));
+    Ok((own, of_platform))
 }
 
 /// Takes out of the selection what the target has. A table that was asked for stays in it: that it is there is a

@@ -9,6 +9,7 @@ use super::graph::Graph;
 use super::mark;
 use super::only::{self, Standing};
 use super::plan::{PlannedTable, RestorePlan, SessionKind};
+use super::platform::{self, OfPlatform, Seen};
 use super::problems;
 use super::public;
 use super::rehearsal::{self, Asleep};
@@ -27,7 +28,7 @@ use crate::postgres::load::{self, RestoreSettings};
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
 use crate::repository::{BackupReader, DataFormat, Origin, SequenceEntry, TableEntry};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a restore works with.
@@ -65,6 +66,8 @@ pub(super) struct Prepared {
     pub(super) has_mark: bool,
     /// A mark can be left.
     pub(super) marks: bool,
+    /// What is loaded into tables of the platform's.
+    pub(super) platform: OfPlatform,
     pub(super) unproven: Unproven,
     /// Triggers and policies on tables of a platform, which may not allow them.
     pub(super) optional: HashSet<Address>,
@@ -99,12 +102,14 @@ pub(super) async fn prepare(
     let earlier = earlier::of(&mut admin, id, model, contents, &mut target, request).await?;
     let cluster = stored.cluster.take();
     let around = around::plan(&mut admin, cluster.as_ref(), &mut target, request, kind).await?;
+    let from = (ctx, url);
+    let seen = platform::look(&mut admin, from, &stored, &target, (request, kind)).await?;
     let (prepared, plan) = objects(
         &mut admin,
         (reader, stored),
         &target,
         (request, kind),
-        (earlier, around),
+        (earlier, around, seen),
     )
     .await?;
     Ok((admin, target, prepared, plan))
@@ -124,7 +129,7 @@ async fn objects(
     (reader, mut stored): (Arc<BackupReader>, Stored),
     target: &Target,
     (request, kind): (&RestoreRequest, SessionKind),
-    (earlier, around): (Earlier, Around),
+    (earlier, around, seen): (Earlier, Around, Seen),
 ) -> Result<(Prepared, RestorePlan)> {
     let graph = Graph::new(&stored.model.needs, &stored.model.parts);
     let mut skipped = skipped_around(&around, request);
@@ -132,6 +137,8 @@ async fn objects(
     let mut standing = only::cut(admin, parts, &graph, target, request).await?;
     skipped.extend(standing.named.iter().cloned());
     let unproven = lessen(&mut stored, &graph, target, (request, kind), &mut skipped);
+    let (platform, told) = platform::choose(&seen, &mut stored.contents, &stored.model);
+    skipped.extend(told.skipped);
     let script = script_of(&stored.model, target, &mut skipped)?;
     let existing_schemas = schemas(&stored.model, target);
     let replaced = std::mem::take(&mut standing.drops);
@@ -141,13 +148,9 @@ async fn objects(
     let statements = wanted(script, &stored.model, target, request);
     let mut statements =
         defaults::take_back(admin, statements, &stored.model, request, kind).await?;
-    let foreign = match kind {
-        SessionKind::TemporaryLogin => {
-            let about = (&stored.model, target, open.as_slice());
-            strangers::take_foreign(&mut statements, about, request, &mut skipped)
-        }
-        _ => BTreeSet::new(),
-    };
+    let about = (&stored.model, target, open.as_slice());
+    let by = (request, kind);
+    let foreign = strangers::take_foreign(&mut statements, about, by, &mut skipped);
     let backup_type = reader.manifest().backup_type;
     let missing = (&stored.contents, &stored.model);
     skipped.extend(gaps::not_in_it(missing, backup_type, request));
@@ -155,6 +158,7 @@ async fn objects(
     plan.problems.extend(problems::foreign_grants(foreign));
     tell(&mut plan, &stored, &graph, target, (request, &around));
     count(&mut plan, &statements);
+    plan.warnings.extend(told.warnings);
     earlier.tell(&mut plan);
     changes.tell(&mut plan);
     (plan.roles, plan.skipped) = (around.made.clone(), skipped);
@@ -180,6 +184,7 @@ async fn objects(
         has_mark: earlier.mark.is_some(),
         marks,
         strangers: changes.strangers,
+        platform,
         unproven,
         optional: on_platform(&stored.model),
     };

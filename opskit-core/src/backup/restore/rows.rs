@@ -200,7 +200,8 @@ impl Rows {
         Ok(session)
     }
 
-    async fn table(
+    /// Loads a table, part after part.
+    pub(super) async fn table(
         &self,
         table: &TableEntry,
         mut session: WireConnection,

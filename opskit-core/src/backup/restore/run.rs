@@ -290,6 +290,8 @@ impl<'a> Work<'a> {
         owner: &Opener,
         worker: WireConnection,
     ) -> Result<WireConnection> {
+        // First, because a check of the user's may look there.
+        self.platform_rows(owner).await?;
         let failures = self.rows.load(opener).await?;
         self.steps.failures.extend(failures);
         // Neither runs any code of the backup, and objects that exist are somebody else's.
@@ -301,6 +303,18 @@ impl<'a> Work<'a> {
         session = self.rows.load_extensions(session, Transaction::Own).await?;
         session.close().await;
         Ok(worker)
+    }
+
+    /// Loads the rows of the platform's tables: before what reacts to rows is made there.
+    async fn platform_rows(&mut self, owner: &Opener) -> Result<()> {
+        let session = owner.open().await?;
+        let plan = &self.prepared.platform;
+        let loading = self.rows.load_platform(session, plan, Transaction::Own);
+        match Box::pin(loading).await {
+            Ok(session) => session.close().await,
+            Err(error) => self.steps.failed("rows of the platform's tables", error)?,
+        }
+        Ok(())
     }
 
     /// Everything over one session, which is the target's role's own.
@@ -322,15 +336,7 @@ impl<'a> Work<'a> {
         let truncates = std::mem::take(&mut self.prepared.truncates);
         self.own(&mut session, &truncates).await?;
         if self.request.part != Part::Schema {
-            session = self.rows.load_over(session).await?;
-            session = self
-                .rows
-                .load_large_objects(session, Transaction::Callers)
-                .await?;
-            session = self
-                .rows
-                .load_extensions(session, Transaction::Callers)
-                .await?;
+            session = self.rows_in_one(session).await?;
         }
         self.own(&mut session, &sides(&brackets, |bracket| &bracket.after))
             .await?;
@@ -359,6 +365,16 @@ impl<'a> Work<'a> {
         self.compare_values(&sessions.owner()).await?;
         self.phase("comparison of rows", start);
         Ok(())
+    }
+
+    /// Loads all rows in the transaction that the session is in.
+    async fn rows_in_one(&self, session: WireConnection) -> Result<WireConnection> {
+        let (rows, transaction) = (&self.rows, Transaction::Callers);
+        let plan = &self.prepared.platform;
+        let session = rows.load_platform(session, plan, transaction).await?;
+        let session = rows.load_over(session).await?;
+        let session = rows.load_large_objects(session, transaction).await?;
+        rows.load_extensions(session, transaction).await
     }
 
     /// Runs statements of our own making: nothing of the backup is in them but quoted names.

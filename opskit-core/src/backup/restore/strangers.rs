@@ -90,14 +90,17 @@ pub(super) fn open_schemas(
     existing.iter().filter(is_empty).cloned().collect()
 }
 
-/// Takes out what is said about objects that are not the backup's alone, and returns those that were to be
-/// granted and are a problem.
+/// Takes out what is said about objects that are not the backup's alone, where a superuser would say it, and returns
+/// those that were to be granted and are a problem.
 pub(super) fn take_foreign(
     statements: &mut Vec<Statement>,
     (model, target, open): (&Model, &Target, &[String]),
-    request: &RestoreRequest,
+    (request, kind): (&RestoreRequest, SessionKind),
     skipped: &mut Vec<String>,
 ) -> BTreeSet<String> {
+    if kind == SessionKind::Own {
+        return BTreeSet::new();
+    }
     skipped.extend(not_ours(statements, model, target, open));
     take_foreign_grants(statements, request, skipped)
 }

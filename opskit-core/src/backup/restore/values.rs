@@ -12,7 +12,7 @@ use crate::catalog::{Address, CatalogId};
 use crate::context::OpContext;
 use crate::error::{ErrorKind, Result};
 use crate::export::Fingerprint;
-use crate::name::{QualifiedName, quote_literal};
+use crate::name::{QualifiedName, quote_ident, quote_literal};
 use crate::postgres::export::{Export, ExportRequest};
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
@@ -41,6 +41,7 @@ pub(super) async fn compare(
 ) -> Result<()> {
     let mut session = WireConnection::connect(url, ctx.cancel()).await?;
     compare_sequences(&mut session, wanted.sequences, into).await?;
+    let mut of_platform = 0;
     for table in &wanted.tables {
         let sql = match &table.holds {
             Holds::LargeObjects { page_bytes, .. } => Some(large_object_pages_sql(
@@ -52,6 +53,7 @@ pub(super) async fn compare(
                 let of = condition(&mut session, &table.name, extension).await?;
                 of.map(|of| extension_rows_sql(&table.name, &of))
             }
+            Holds::PlatformTable => Some(platform_rows_sql(table)),
             Holds::Table => continue,
         };
         let found = match sql {
@@ -60,9 +62,17 @@ pub(super) async fn compare(
         };
         into.rows_of(table, found);
         into.compared.push(match table.holds {
+            Holds::PlatformTable => {
+                of_platform += 1;
+                continue;
+            }
             Holds::LargeObjects { objects, .. } => format!("the bytes of {objects} large objects"),
             _ => format!("the user's rows of {}", table.name),
         });
+    }
+    if of_platform > 0 {
+        let what = format!("rows and fingerprints of {of_platform} tables of the platform");
+        into.compared.push(what);
     }
     session.close().await;
     Ok(())
@@ -133,8 +143,16 @@ async fn condition(
     }))
 }
 
+/// The query for those columns of a platform's table that the backup has.
+pub(super) fn platform_rows_sql(table: &TableEntry) -> String {
+    let columns = table.row_type.columns.iter();
+    let columns: Vec<String> = columns.map(|it| quote_ident(&it.name)).collect();
+    let (columns, from) = (columns.join(", "), table.name.to_sql());
+    format!("SELECT {columns} FROM ONLY {from}")
+}
+
 /// The number and the fingerprint of the rows of a query.
-async fn print(
+pub(super) async fn print(
     ctx: &OpContext,
     url: &DatabaseUrl,
     sql: String,
