@@ -3,9 +3,11 @@
 use super::judge::{Place, assert_same_rows};
 use super::managed::{make_users_objects, packed, project};
 use super::{Cluster, DATABASE, Trip, told};
+use opskit_core::backup::drill::{DrillReport, DrillRequest, Outcome, drill};
 use opskit_core::backup::restore::{Existing, Part, RestoreRequest, Transactions, Trust};
 use opskit_core::backup::{Backup, BackupPlan, BackupRequest};
 use opskit_core::context::OpContext;
+use opskit_core::repository::Repository;
 use opskit_tests::export::parse;
 
 fn assert_named(named: &[String], wanted: &[&str]) {
@@ -276,4 +278,36 @@ async fn tables_of_the_platform_can_be_asked_for() {
         &["rows of table auth.users: the table has rows"],
     );
     assert!(plan.plan().drops.is_empty(), "{:?}", plan.plan().drops);
+}
+
+async fn drilled(trip: &Trip, request: DrillRequest) -> DrillReport {
+    let repository = Repository::open(trip.place.path().join("repo")).unwrap();
+    let id = repository.find("latest").unwrap();
+    told(drill(&OpContext::default(), &repository, &id, request).await)
+}
+
+#[tokio::test]
+async fn a_drill_in_an_empty_project_proves_the_accounts() {
+    let (trip, _source, target) = packed("grant supabase_storage_admin to postgres").await;
+    let mut request = DrillRequest::default();
+    request.to = Some(parse(&target.url("postgres")));
+    let report = drilled(&trip, request).await;
+    assert_eq!(report.outcome, Outcome::Passed, "{:?}", report.unproven);
+    let compared = "rows and fingerprints of 7 tables of the platform".to_owned();
+    assert!(report.restore.compared.contains(&compared));
+}
+
+/// A scratch server has no platform.
+#[tokio::test]
+async fn a_drill_on_a_scratch_server_names_the_accounts() {
+    let source = Cluster::start(None).await;
+    let sql = "create role supabase_admin; create schema auth authorization supabase_admin; \
+         create table auth.users (id int primary key); insert into auth.users values (1); create table public.t (i int)";
+    source.run(source.superuser, DATABASE, sql).await;
+    let trip = told(Trip::pack(&source.url(source.superuser), BackupRequest::new()).await);
+    let report = drilled(&trip, DrillRequest::default()).await;
+    let differences = &report.restore.differences;
+    assert_eq!(report.outcome, Outcome::Partial, "{differences:#?}");
+    let named = "rows of table auth.users: the target's platform has no such table";
+    assert_named(&report.unproven, &[named]);
 }
