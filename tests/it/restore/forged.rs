@@ -277,6 +277,22 @@ async fn rows_of_extensions_are_theirs() {
     }
 }
 
+/// Rows come into tables that the backup makes, and would empty others.
+#[tokio::test]
+async fn rows_of_a_table_that_is_not_made_are_refused() {
+    let (source, stored) =
+        authored("create table public.t (s text); insert into public.t values ('y')").await;
+    forge(&stored, "manifest.sealed", |contents| {
+        contents["tables"][0]["name"] = json!({"schema": "private", "name": "secrets"});
+    });
+    let target = target().await;
+    for said in attempt(&stored, &target).await {
+        let said = said.unwrap_err().to_string();
+        assert!(said.contains("does not make that table"), "{said}");
+    }
+    assert_untouched(&target, source.name()).await;
+}
+
 /// Rows that are said to be for a table of a platform's go nowhere else, whoever is trusted.
 #[tokio::test]
 async fn rows_of_a_platform_are_for_its_tables() {

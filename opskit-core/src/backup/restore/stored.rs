@@ -6,11 +6,11 @@ use crate::backup::DOCUMENT_BYTES_MAX;
 use crate::catalog::CatalogId;
 use crate::catalog::cluster::ClusterModel;
 use crate::catalog::facts::Facts;
-use crate::catalog::model::{Model, is_servers};
+use crate::catalog::model::{Definition, Model, Object, is_servers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QualifiedName;
 use crate::repository::{BackupReader, CLUSTER, Contents, FACTS, Holds, MODEL};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a backup says of itself.
@@ -61,7 +61,7 @@ pub(super) async fn read(reader: &Arc<BackupReader>) -> Result<Stored> {
             )?),
             false => None,
         };
-        check_tables(&contents)?;
+        check_tables(&contents, &model)?;
         Ok(Stored {
             contents,
             model,
@@ -74,18 +74,32 @@ pub(super) async fn read(reader: &Arc<BackupReader>) -> Result<Stored> {
     })?
 }
 
-/// Refuses rows for the server's own tables, which no backup has.
-fn check_tables(contents: &Contents) -> Result<()> {
-    let forged = contents.tables.iter().find(|table| {
+/// Refuses rows for the server's own tables, which no backup has, and for tables that are not the backup's: what it
+/// makes no table of would be rows of somebody else's.
+fn check_tables(contents: &Contents, model: &Model) -> Result<()> {
+    let tables = contents.tables.iter();
+    let servers = tables.clone().find(|table| {
         !matches!(table.holds, Holds::LargeObjects { .. }) && is_servers(&table.name.schema)
     });
     let names = contents.sequences.iter().map(|sequence| &sequence.name);
     let sequence = names.clone().find(|name| is_servers(&name.schema));
-    match forged.map(|table| &table.name).or(sequence) {
-        None => Ok(()),
-        Some(name) => Err(Error::new(
-            ErrorKind::Damaged,
-            format!("the sealed manifest is forged: \"{name}\" is the server's own"),
-        )),
+    if let Some(name) = servers.map(|table| &table.name).or(sequence) {
+        return Err(forged(&format!("\"{name}\" is the server's own")));
     }
+    let is_table = |object: &&Object| matches!(object.definition, Definition::Table(_));
+    let own = model.objects.iter().filter(is_table);
+    let own: HashSet<QualifiedName> = own.filter_map(select::name_of).collect();
+    let mut tables = tables.filter(|table| table.holds == Holds::Table);
+    match tables.find(|table| !own.contains(&table.name)) {
+        None => Ok(()),
+        Some(table) => Err(forged(&format!(
+            "it has rows of \"{}\" and does not make that table",
+            table.name
+        ))),
+    }
+}
+
+fn forged(how: &str) -> Error {
+    let what = format!("the sealed manifest is forged: {how}");
+    Error::new(ErrorKind::Damaged, what)
 }
