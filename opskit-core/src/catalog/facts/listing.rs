@@ -1,6 +1,6 @@
 //! The SQL that lists all objects with what their names are made of.
 
-use crate::catalog::scope::{LOGIN_PREFIX, Scope};
+use crate::catalog::scope::Scope;
 
 /// The statements that list all objects, in one text: what is needed to name others stands first.
 pub(super) fn sql(scope: &Scope, server_version: u32) -> String {
@@ -8,7 +8,7 @@ pub(super) fn sql(scope: &Scope, server_version: u32) -> String {
         "select 'member', d.classid, d.objid from pg_catalog.pg_depend d where d.deptype = 'e'"
             .to_owned(),
         format!(
-            "select 'role', r.oid, r.rolname, not {} or pg_catalog.starts_with(r.rolname, '{LOGIN_PREFIX}') from pg_catalog.pg_roles r",
+            "select 'role', r.oid, r.rolname, not {} from pg_catalog.pg_roles r",
             scope.owner_condition("r.oid")
         ),
         format!(

@@ -19,8 +19,8 @@ pub(super) const WALKS: &[Walk] = &[
     Walk {
         catalog: "pg_authid",
         source: Some("pg_roles"),
-        // Predefined roles are the server's.
-        rows: "x.rolname !~ '^pg_'",
+        // Predefined roles are the server's, and those of a restore that runs are nobody's (`LOGIN_PREFIX`).
+        rows: "x.rolname !~ '^(pg_|opskit_restore_)'",
         object: ("1260", "x.oid"),
         // Settings have a catalog of their own; passwords are nobody's to compare.
         columns: Columns::AllBut(&["oid", "rolname", "rolpassword", "rolconfig"]),
@@ -29,7 +29,9 @@ pub(super) const WALKS: &[Walk] = &[
     Walk {
         catalog: "pg_auth_members",
         // What the server's roles are to each other is the server's.
-        rows: "x.member >= 16384 or x.roleid >= 16384",
+        rows: "(x.member >= 16384 or x.roleid >= 16384) \
+            and pg_catalog.pg_get_userbyid(x.member) !~ '^opskit_restore_' \
+            and pg_catalog.pg_get_userbyid(x.roleid) !~ '^opskit_restore_'",
         object: ("1260", "x.member"),
         part: &["roleid", "grantor"],
         columns: Columns::AllBut(&["oid", "member"]),
