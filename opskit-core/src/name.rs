@@ -4,6 +4,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
+/// No more than this many bytes of what a stranger wrote, cut between characters.
+pub(crate) fn start_of(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
 /// Quotes an identifier for SQL, always.
 ///
 /// ```

@@ -100,8 +100,9 @@ fn assert_clear(what: &str, error: &Error) {
     assert_ne!(error.kind(), ErrorKind::Internal, "{what}: {said}");
     assert!(
         said.len() < 20_000,
-        "{what}: an error of {} bytes",
-        said.len()
+        "{what}: an error of {} bytes: {}",
+        said.len(),
+        said.chars().take(300).collect::<String>()
     );
 }
 

@@ -90,7 +90,11 @@ async fn definitions_that_change_are_never_mixed() {
     let opened = opened.unwrap();
     let waits = "set lock_timeout = '300ms'; alter view v rename to renamed";
     let waited = db.try_psql(waits).await;
-    assert!(waited.unwrap_err().contains("lock timeout"));
+    // From 18 on a definition that was read is no longer locked.
+    match waited {
+        Err(said) => assert!(said.contains("lock timeout"), "{said}"),
+        Ok(_) => assert!(db.version().await >= 180_000),
+    }
     db.psql("create or replace function f() returns int language sql as 'select 2'")
         .await;
     match Box::pin(opened.run(&ctx, &place.repository)).await {

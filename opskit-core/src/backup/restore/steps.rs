@@ -8,9 +8,12 @@ use super::request::{OnError, Transactions};
 use crate::catalog::ddl::{Action, Statement};
 use crate::catalog::{Address, CatalogId};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::quote_ident;
+use crate::name::{quote_ident, start_of};
 use crate::postgres::wire::WireConnection;
 use std::collections::HashSet;
+
+/// The most that is told of an object: a stored name may be of any size.
+const OBJECT_BYTES_MAX: usize = 512;
 
 /// How many statements make a transaction.
 const BATCH: usize = 500;
@@ -192,6 +195,7 @@ impl Steps {
             error.kind(),
             ErrorKind::Connection | ErrorKind::Cancelled | ErrorKind::Damaged
         );
+        let object = start_of(object, OBJECT_BYTES_MAX);
         let told = error.while_doing(format!("cannot restore {object}"));
         if self.on_error == OnError::Stop || fatal {
             return Err(told);

@@ -27,6 +27,18 @@ pub struct Access {
     pub row_security: Vec<About<RowSecurity>>,
 }
 
+impl Access {
+    /// The classes of the objects that something is said about.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &str> {
+        fn of<T>(list: &[About<T>]) -> impl Iterator<Item = &str> {
+            list.iter().map(|about| about.target.kind.as_str())
+        }
+        let first = of(&self.owners).chain(of(&self.privileges));
+        let rest = of(&self.labels).chain(of(&self.row_security));
+        first.chain(of(&self.comments)).chain(rest)
+    }
+}
+
 /// Something said about an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About<T> {

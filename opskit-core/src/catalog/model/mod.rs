@@ -275,9 +275,17 @@ impl Model {
                 return Err(forged(object, "is in a schema of the server's"));
             }
         }
+        if self.access.kinds().any(|kind| kind.len() > KIND_BYTES_MAX) {
+            let what =
+                "a stored model is forged: it tells of a class of objects that no server has";
+            return Err(Error::new(ErrorKind::Damaged, what));
+        }
         Ok(())
     }
 }
+
+/// More than the server's longest word for a class.
+const KIND_BYTES_MAX: usize = 64;
 
 /// Whether a schema is the server's, or where restores keep their mark.
 pub(crate) fn is_servers(schema: &str) -> bool {

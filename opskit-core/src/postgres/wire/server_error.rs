@@ -1,6 +1,7 @@
 //! What the server said went wrong, as an [`Error`].
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::start_of;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::ErrorFields;
 use std::borrow::Cow;
@@ -87,13 +88,20 @@ pub(super) fn server_error(fields: &ServerFields) -> Error {
         .unwrap_or_default();
     let error = Error::new(
         kind,
-        format!("{message}{position} (SQLSTATE {})", fields.code),
+        format!(
+            "{}{position} (SQLSTATE {})",
+            start_of(&message, MESSAGE_BYTES_MAX),
+            fields.code
+        ),
     );
     match hint_of(fields) {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
 }
+
+/// The most that is told of what a server says, which may repeat a statement of any size.
+const MESSAGE_BYTES_MAX: usize = 2048;
 
 /// Instead of what a user's function says, which may hold any value.
 const RAISED: &str = "a function of the database raised an error";
