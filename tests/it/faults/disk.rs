@@ -129,7 +129,8 @@ async fn faults_disk_full_in_a_drill() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let code = output.status.code().unwrap();
-    assert!([1, 69, 74].contains(&code), "{code}: {said}");
+    // 75 where the server lost its log, starts again, and says that it is not ready.
+    assert!([1, 69, 74, 75].contains(&code), "{code}: {said}");
     assert_eq!(records(), 2);
     let left: Vec<_> = fs::read_dir(large.0.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "the ballast alone is left: {left:?}");
