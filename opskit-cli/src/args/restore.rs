@@ -41,7 +41,7 @@ pub(crate) struct RestoreArgs {
     /// Create the roles of the backup that the target lacks, without passwords
     #[arg(long)]
     pub(crate) create_roles: bool,
-    /// Drop everything in the schemas of the backup first
+    /// Drop first what comes back: all in the backup's schemas, or the tables of --only alone
     #[arg(long)]
     pub(crate) clean: bool,
     /// Restore in one transaction over one connection

@@ -7,86 +7,74 @@ use crate::pgtype::{Form, Node};
 
 /// Replaces the OIDs within a value of type `from` by those of `to`, which is the same type of another database.
 pub(super) fn retype(from: &Node, to: &Node, value: &mut [u8]) -> Result<(), Malformed> {
-    let mut places = Vec::new();
-    find(from, to, value, value, &mut places)?;
-    for (at, oid) in places {
+    let mut oids = Oids {
+        whole: value,
+        found: Vec::new(),
+    };
+    oids.of_value(from, to, value)?;
+    for (at, oid) in oids.found {
         let place = value.get_mut(at..at + 4).ok_or(Malformed)?;
         place.copy_from_slice(&oid.to_be_bytes());
     }
     Ok(())
 }
 
-/// Where an OID stands in the whole value, and what it becomes.
-type Place = (usize, u32);
-
-/// Finds the OIDs within `bytes`, which is a part of `whole`.
-fn find(
-    from: &Node,
-    to: &Node,
-    whole: &[u8],
-    bytes: &[u8],
-    places: &mut Vec<Place>,
-) -> Result<(), Malformed> {
-    let start = cell_of(whole, Some(bytes)).start as usize;
-    match (&from.form, &to.form) {
-        (Form::List(from), Form::List(to)) => {
-            let mut reader = Reader::new(bytes);
-            let header = ArrayHeader::read(&mut reader)?;
-            // After the number of dimensions and the flags.
-            places.push((start + 8, renamed(from, to, header.element_oid)?));
-            for _ in 0..header.elements()? {
-                inner(from, to, whole, reader.field()?, places)?;
-            }
-            reader.end()
-        }
-        (Form::Struct(from), Form::Struct(to)) => {
-            let mut reader = Reader::new(bytes);
-            if usize::try_from(reader.int()?) != Ok(from.len()) || from.len() != to.len() {
-                return Err(Malformed);
-            }
-            for (from, to) in from.iter().zip(to) {
-                let at = start + reader.position();
-                places.push((at, renamed(&from.node, &to.node, reader.oid()?)?));
-                inner(&from.node, &to.node, whole, reader.field()?, places)?;
-            }
-            reader.end()
-        }
-        (Form::Range(from), Form::Range(to)) => bounds(from, to, whole, bytes, places),
-        (Form::Multirange(from), Form::Multirange(to)) => {
-            let mut reader = Reader::new(bytes);
-            for _ in 0..reader.int()? {
-                let one = reader.field()?.ok_or(Malformed)?;
-                bounds(from, to, whole, one, places)?;
-            }
-            reader.end()
-        }
-        _ => Ok(()),
-    }
+/// The OIDs within a value: where each stands, and what it becomes.
+struct Oids<'a> {
+    whole: &'a [u8],
+    found: Vec<(usize, u32)>,
 }
 
-fn bounds(
-    from: &Node,
-    to: &Node,
-    whole: &[u8],
-    bytes: &[u8],
-    places: &mut Vec<Place>,
-) -> Result<(), Malformed> {
-    for bound in range(bytes)?.1 {
-        inner(from, to, whole, bound, places)?;
+impl Oids<'_> {
+    /// Finds those within `bytes`, which is a part of the whole.
+    fn of_value(&mut self, from: &Node, to: &Node, bytes: &[u8]) -> Result<(), Malformed> {
+        let start = cell_of(self.whole, Some(bytes)).start as usize;
+        let mut reader = Reader::new(bytes);
+        match (&from.form, &to.form) {
+            (Form::List(from), Form::List(to)) => {
+                let header = ArrayHeader::read(&mut reader)?;
+                // After the number of dimensions and the flags.
+                let oid = renamed(from, to, header.element_oid)?;
+                self.found.push((start + 8, oid));
+                for _ in 0..header.elements()? {
+                    self.of_field(from, to, reader.field()?)?;
+                }
+                reader.end()
+            }
+            (Form::Struct(from), Form::Struct(to)) => {
+                if usize::try_from(reader.int()?) != Ok(from.len()) || from.len() != to.len() {
+                    return Err(Malformed);
+                }
+                for (from, to) in from.iter().zip(to) {
+                    let at = start + reader.position();
+                    let oid = renamed(&from.node, &to.node, reader.oid()?)?;
+                    self.found.push((at, oid));
+                    self.of_field(&from.node, &to.node, reader.field()?)?;
+                }
+                reader.end()
+            }
+            (Form::Range(from), Form::Range(to)) => self.of_bounds(from, to, bytes),
+            (Form::Multirange(from), Form::Multirange(to)) => {
+                for _ in 0..reader.int()? {
+                    self.of_bounds(from, to, reader.field()?.ok_or(Malformed)?)?;
+                }
+                reader.end()
+            }
+            _ => Ok(()),
+        }
     }
-    Ok(())
-}
 
-fn inner(
-    from: &Node,
-    to: &Node,
-    whole: &[u8],
-    bytes: Option<&[u8]>,
-    places: &mut Vec<Place>,
-) -> Result<(), Malformed> {
-    match bytes {
-        Some(bytes) if from.carries_oids() => find(from, to, whole, bytes, places),
-        _ => Ok(()),
+    fn of_bounds(&mut self, from: &Node, to: &Node, bytes: &[u8]) -> Result<(), Malformed> {
+        let bounds = range(bytes)?.1;
+        let mut bounds = bounds.into_iter();
+        bounds.try_for_each(|bound| self.of_field(from, to, bound))
+    }
+
+    fn of_field(&mut self, from: &Node, to: &Node, bytes: Option<&[u8]>) -> Result<(), Malformed> {
+        match bytes {
+            Some(bytes) if from.carries_oids() => self.of_value(from, to, bytes),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Rows into tables that exist: what stands in their way is taken away meanwhile, and put back whatever
-//! becomes of the rows.
+//! becomes of the rows, but for what the server puts back only when they are there.
 
 use super::run::Work;
 use super::sessions::{Opener, Sessions};

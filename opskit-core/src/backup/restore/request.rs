@@ -24,7 +24,8 @@ pub enum Existing {
     /// Those that the backup has too are a reason to refuse.
     #[default]
     Refuse,
-    /// Everything in the schemas of the backup is dropped first.
+    /// Everything in the schemas of the backup is dropped first, and what of it is in none; where only some tables
+    /// were asked for, those alone. What would take along something that does not come back is refused.
     Drop,
 }
 

@@ -6,7 +6,7 @@ use crate::catalog::{TextRow, text};
 use crate::error::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 
-/// Neither the server's own roles, nor those that a restore makes for as long as it runs.
+/// Neither the server's own roles, nor those that a restore makes for as long as it runs (`LOGIN_PREFIX`).
 const NOT_OWN: &str = "operator(pg_catalog.!~) '^(pg_|opskit_restore_)'";
 
 /// The queries, and the fold of their answers.
