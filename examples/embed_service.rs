@@ -130,7 +130,7 @@ async fn make_backup(settings: &Settings, repository: &Repository, cancel: &Canc
         report.id, report.rows, report.stored_bytes
     );
     // It reads files, which must not hold up the runtime.
-    let repository = Repository::open(repository.path())?;
+    let repository = repository.clone();
     let verifying = tokio::task::spawn_blocking(move || {
         repository.verify(&ctx, &report.id, VerifyLevel::Decode)
     });

@@ -3,7 +3,9 @@
 mod backup;
 mod restore;
 
-pub(crate) use backup::{BackupArgs, ListArgs, OfArgs, RepositoryArgs, ShowArgs, VerifyArgs};
+pub(crate) use backup::{
+    BackupArgs, CopyArgs, ListArgs, OfArgs, RepositoryArgs, ShowArgs, VerifyArgs,
+};
 pub(crate) use restore::{DrillArgs, RestoreArgs};
 
 use crate::exit::EXIT_CODES;
@@ -68,6 +70,7 @@ pub(crate) enum Command {
     List(ListArgs),
     Show(ShowArgs),
     Verify(VerifyArgs),
+    Copy(CopyArgs),
     Restore(RestoreArgs),
     Drill(DrillArgs),
     Demo(DemoArgs),

@@ -1,6 +1,7 @@
 //! What the command takes from the process environment, read in one place.
 
 use opskit_core::postgres::url::ConnectEnv;
+use opskit_core::repository::StoreEnv;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -11,6 +12,8 @@ use std::fmt;
 pub struct Environment {
     /// The `PG*` variables and the account.
     pub connect: ConnectEnv,
+    /// The variables of object stores.
+    pub stores: StoreEnv,
     /// `DATABASE_URL`.
     pub database_url: Option<String>,
     /// `SUPABASE_DB_URL`.
@@ -41,6 +44,7 @@ impl Environment {
         let dumb = var("TERM").as_deref() == Some("dumb");
         Self {
             connect: ConnectEnv::from_process(),
+            stores: StoreEnv::from_process(),
             database_url: var("DATABASE_URL"),
             supabase_db_url: var("SUPABASE_DB_URL"),
             plain: dumb || var("NO_COLOR").is_some(),

@@ -91,6 +91,7 @@ fn run(command: Command, app: App) -> Result<(), Stop> {
         Command::List(args) => command::list::run(&args, &app),
         Command::Show(args) => command::show::run(&args, &app),
         Command::Verify(args) => command::verify::run(&args, &app),
+        Command::Copy(args) => command::copy::run(&args, &app),
         Command::Restore(args) => command::restore::run(&args, &app),
         Command::Drill(args) => command::drill::run(&args, &app),
         Command::Config(args) => command::config::run(&args, &app),

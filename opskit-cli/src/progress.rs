@@ -52,6 +52,9 @@ impl Progress {
                     counts.parts_done, counts.parts
                 ));
             }
+            Event::ObjectCopied {
+                object, done, of, ..
+            } => return self.copied(object, *done, *of),
             _ => {}
         }
         if let Some(bar) = &self.bar {
@@ -84,6 +87,18 @@ impl Progress {
         }
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         bar.enable_steady_tick(Duration::from_millis(200));
+    }
+
+    fn copied(&self, object: &str, done: u64, of: u64) {
+        if self.printer.verbosity() == Verbosity::Verbose {
+            self.printer
+                .note(&format!("{object} ({done}/{of} objects)"));
+        }
+        let Some(bar) = &self.bar else { return };
+        if bar.is_hidden() {
+            self.start(0);
+        }
+        bar.set_message(format!("{done}/{of} objects"));
     }
 
     fn warn(&self, message: &str) {

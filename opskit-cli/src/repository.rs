@@ -5,9 +5,8 @@ use crate::args::{OfArgs, RepositoryArgs};
 use crate::database::{Database, usual_target};
 use crate::project::{Project, is_name};
 use opskit_core::config::{FILE_NAME, Target};
-use opskit_core::repository::Repository;
+use opskit_core::repository::{Repository, RepositoryUrl, StoreEnv};
 use opskit_core::{Error, ErrorKind};
-use std::path::PathBuf;
 
 /// Where backups go when nobody says.
 const DEFAULT: &str = "backups";
@@ -15,18 +14,47 @@ const DEFAULT: &str = "backups";
 /// Where a repository is, and who says so.
 #[derive(Debug)]
 pub(crate) struct Place {
-    pub(crate) path: PathBuf,
+    /// A path or URL, as it was written; a relative path of `opskit.toml` starts at its folder.
+    text: String,
+    env: StoreEnv,
     /// Its name in `opskit.toml`.
     name: Option<String>,
 }
 
 impl Place {
-    /// Opens the repository that is there.
-    pub(crate) fn open(&self) -> Result<Repository, Error> {
-        Repository::open(&self.path)
+    /// A place that somebody typed, or the default one.
+    fn typed(text: &str, app: &App) -> Self {
+        Self {
+            text: text.to_owned(),
+            env: app.env.stores.clone(),
+            name: None,
+        }
     }
 
-    /// The same; makes it where somebody named the directory just now. One of `opskit.toml` is there already: an
+    /// A repository of `opskit.toml`.
+    fn named(name: &str, project: &Project, app: &App) -> Result<Self, Error> {
+        let url = &project.config.repository(name)?.url;
+        Ok(Self {
+            text: match is_url(url) {
+                true => url.clone(),
+                false => project.path(url).display().to_string(),
+            },
+            env: app.env.stores.clone(),
+            name: Some(name.to_owned()),
+        })
+    }
+
+    /// What it leads to.
+    pub(crate) fn url(&self) -> Result<RepositoryUrl, Error> {
+        RepositoryUrl::parse(&self.text, &self.env)
+    }
+
+    /// Opens the repository that is there.
+    pub(crate) fn open(&self) -> Result<Repository, Error> {
+        Repository::open_at(&self.url()?)
+    }
+
+    /// The same; makes it where somebody named the place just now. One of `opskit.toml` is there already: an
     /// empty directory in its place is a disk that is not mounted.
     pub(crate) fn open_or_make(&self) -> Result<Repository, Error> {
         let Some(name) = &self.name else {
@@ -40,31 +68,37 @@ impl Place {
         })
     }
 
+    /// Whether it is this one.
+    pub(crate) fn is(&self, repository: &Repository) -> bool {
+        let Ok(url) = self.url() else { return false };
+        match (url.as_directory(), repository.directory()) {
+            (Some(one), Some(other)) => one.canonicalize().ok() == other.canonicalize().ok(),
+            (None, None) => url.to_string() == repository.place(),
+            _ => false,
+        }
+    }
+
     /// Makes it where it is not there.
     pub(crate) fn make(&self) -> Result<Repository, Error> {
-        Repository::create(&self.path)
+        Repository::create_at(&self.url()?)
     }
 }
 
+/// Whether this is a URL rather than a path.
+fn is_url(text: &str) -> bool {
+    text.contains("://") || text == "memory:"
+}
+
 impl RepositoryArgs {
-    /// The place that was named: by `--repo` or `OPSKIT_REPO` (a name of `opskit.toml`, else a directory),
+    /// The place that was named: by `--repo` or `OPSKIT_REPO` (a name of `opskit.toml`, else a path or URL),
     /// else by the target of the database, else by the default of `opskit.toml`.
     pub(crate) fn place(&self, target: Option<&Target>, app: &App) -> Result<Place, Error> {
         let project = Project::find(app)?;
         let typed = self.repo.as_deref().or_else(|| app.env.var("OPSKIT_REPO"));
-        let directory = |path: &str| Place {
-            path: path.into(),
-            name: None,
-        };
-        let Some(project) = project else {
-            return Ok(directory(typed.unwrap_or(DEFAULT)));
-        };
-        match typed {
-            Some(typed) if is_name(typed) && project.config.repositories.contains_key(typed) => {
-                named(typed, &project)
-            }
-            Some(typed) => Ok(directory(typed)),
-            None => place_of(target, &project),
+        match (typed, project) {
+            (Some(typed), project) => place_named(typed, project.as_ref(), app),
+            (None, Some(project)) => place_of(target, &project, app),
+            (None, None) => Ok(Place::typed(DEFAULT, app)),
         }
     }
 
@@ -93,25 +127,33 @@ impl RepositoryArgs {
     }
 }
 
+/// The place that was named: a name of `opskit.toml`, else a path or URL.
+pub(crate) fn place_named(
+    typed: &str,
+    project: Option<&Project>,
+    app: &App,
+) -> Result<Place, Error> {
+    match project {
+        Some(project) if is_name(typed) && project.config.repositories.contains_key(typed) => {
+            Place::named(typed, project, app)
+        }
+        _ => Ok(Place::typed(typed, app)),
+    }
+}
+
 /// Where the backups of a target go, by what `opskit.toml` says.
-pub(crate) fn place_of(target: Option<&Target>, project: &Project) -> Result<Place, Error> {
+pub(crate) fn place_of(
+    target: Option<&Target>,
+    project: &Project,
+    app: &App,
+) -> Result<Place, Error> {
     let config = &project.config;
     let of_target = target.and_then(|target| target.repository.as_deref());
     let mut all = config.repositories.keys().map(String::as_str);
     let only = all.next().filter(|_| all.next().is_none());
     let name = of_target.or(config.default_repository.as_deref());
     match name.or(only) {
-        Some(name) => named(name, project),
-        None => Ok(Place {
-            path: DEFAULT.into(),
-            name: None,
-        }),
+        Some(name) => Place::named(name, project, app),
+        None => Ok(Place::typed(DEFAULT, app)),
     }
-}
-
-fn named(name: &str, project: &Project) -> Result<Place, Error> {
-    Ok(Place {
-        path: project.path(&project.config.repository(name)?.url),
-        name: Some(name.to_owned()),
-    })
 }

@@ -240,6 +240,12 @@ pub(crate) fn unreadable_json(message: impl Into<String>, source: &serde_json::E
 /// A file-system error, named by what was being done to which object.
 pub(crate) fn storage(doing: impl Into<String>, source: std::io::Error) -> Error {
     use std::io::ErrorKind as Io;
+    let doing = doing.into();
+    // A writer of ours has said what it is.
+    let source = match source.downcast::<Error>() {
+        Ok(error) => return error.while_doing(doing),
+        Err(source) => source,
+    };
     let (kind, hint) = match source.kind() {
         Io::PermissionDenied => (ErrorKind::PermissionDenied, None),
         Io::StorageFull | Io::QuotaExceeded => (

@@ -75,6 +75,17 @@ pub enum Event {
         /// Rows of the table.
         rows: u64,
     },
+    /// An object of a backup was copied, and read again where it arrived.
+    ObjectCopied {
+        /// Its name.
+        object: String,
+        /// Its bytes.
+        bytes: u64,
+        /// How many are there by now.
+        done: u64,
+        /// How many there will be.
+        of: u64,
+    },
     /// Everything is committed.
     RunFinished {
         /// Rows in all.

@@ -20,6 +20,7 @@ pub mod error;
 pub mod event;
 pub mod export;
 pub mod hook;
+mod http;
 pub mod name;
 pub mod pgtype;
 pub mod postgres;

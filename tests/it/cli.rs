@@ -16,6 +16,7 @@ mod schema;
 mod secrets;
 mod service;
 mod signals;
+mod stores;
 
 use opskit_tests::TestDb;
 use serde_json::Value;

@@ -1,11 +1,15 @@
 //! Repositories: the sink keeps the contract of all sinks, and what an earlier version wrote is read.
 
+mod faulty;
+mod stores;
+
 use opskit_core::context::OpContext;
 use opskit_core::export::parquet::ParquetOptions;
-use opskit_core::repository::{BackupId, Repository, RepositorySink, VerifyLevel};
+use opskit_core::repository::{BackupId, Repository, RepositorySink, RepositoryUrl, VerifyLevel};
 use opskit_core::sink::{BackupSink, FileFormat};
 use opskit_core::testing::sink::{Capacity, SinkUnderTest, check_sink};
 use opskit_core::{ErrorKind, Result};
+use opskit_tests::folder_of;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +20,9 @@ struct InRepository {
     repository: Repository,
     format: FileFormat,
     count: u32,
-    _place: TempDir,
+    /// The same place, for the reader.
+    sound: RepositoryUrl,
+    _place: Option<TempDir>,
 }
 
 impl InRepository {
@@ -34,40 +40,22 @@ impl SinkUnderTest for InRepository {
     }
 
     fn visible(&self) -> BTreeMap<String, Vec<u8>> {
-        let mut found = BTreeMap::new();
-        if self.repository.backups().unwrap().contains(&self.id()) {
-            let root = self.repository.location(&self.id());
-            files(&root, &root, &mut found);
+        self.repository.settle().unwrap();
+        let sound = Repository::open_at(&self.sound).unwrap();
+        match sound.backups().unwrap().contains(&self.id()) {
+            true => opskit_core::testing::store::objects(&sound, &self.id()).unwrap(),
+            false => BTreeMap::new(),
         }
-        found
     }
 
     fn leftovers(&self) -> Vec<String> {
-        let root = self.repository.location(&self.id());
-        let mut found = BTreeMap::new();
-        files(&root, &root, &mut found);
+        self.repository.settle().unwrap();
+        let found = opskit_core::testing::store::objects(&self.repository, &self.id()).unwrap();
         found.into_keys().collect()
     }
 
     fn capacity(&self) -> Capacity {
         Capacity::Whole
-    }
-}
-
-fn files(dir: &Path, from: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, from, found);
-        } else {
-            let name = path
-                .strip_prefix(from)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
-            found.insert(name, std::fs::read(&path).unwrap());
-        }
     }
 }
 
@@ -78,11 +66,13 @@ async fn sinks_repository() {
         FileFormat::PgCopy(1),
     ] {
         let place = tempfile::tempdir().unwrap();
+        let url = RepositoryUrl::directory(place.path().join("r"));
         let mut under_test = InRepository {
-            repository: Repository::create(place.path().join("r")).unwrap(),
+            repository: Repository::create_at(&url).unwrap(),
             format,
             count: 0,
-            _place: place,
+            sound: url,
+            _place: Some(place),
         };
         check_sink(&mut under_test).await;
     }
@@ -129,7 +119,7 @@ fn copy_of_fixture() -> (TempDir, Repository, BackupId) {
 }
 
 fn edit_manifest(repository: &Repository, id: &BackupId, from: &str, to: &str) -> Result<()> {
-    let path = repository.location(id).join("manifest.json");
+    let path = folder_of(repository, id).join("manifest.json");
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "{from} is in {text}");
     std::fs::write(&path, text.replace(from, to)).unwrap();
@@ -157,7 +147,7 @@ fn an_edited_manifest_is_refused() {
 #[test]
 fn links_are_refused() {
     let (place, repository, id) = copy_of_fixture();
-    let model = repository.location(&id).join("schema/model");
+    let model = folder_of(&repository, &id).join("schema/model");
     let elsewhere = place.path().join("elsewhere");
     std::fs::rename(&model, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &model).unwrap();

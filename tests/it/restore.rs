@@ -323,7 +323,7 @@ async fn a_drill_restores_compares_and_leaves_a_record() {
         report.unproven
     );
     assert_eq!(report.checks.len(), 3, "{:?}", report.checks);
-    let history = std::fs::read_dir(repository.path().join("history")).unwrap();
+    let history = std::fs::read_dir(repository.directory().unwrap().join("history")).unwrap();
     let names: Vec<String> = history
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();

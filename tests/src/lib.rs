@@ -7,11 +7,14 @@
 
 mod database;
 pub mod export;
+mod folder;
 pub mod keeper;
 pub mod matrix;
 mod run;
+pub mod stores;
 pub mod tables;
 pub mod tls;
 
 pub use database::{TestDb, database, database_with, try_psql};
+pub use folder::folder_of;
 pub use run::{TestServer, helper, server};

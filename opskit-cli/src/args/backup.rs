@@ -9,9 +9,9 @@ use opskit_core::repository::{Among, BackupType, DataFormat, VerifyLevel};
 /// Where backups are kept.
 #[derive(Debug, Args)]
 pub(crate) struct RepositoryArgs {
-    /// The repository: a directory, or a name of opskit.toml [default: OPSKIT_REPO, else the one of the
-    /// target or the default one of opskit.toml, else ./backups]
-    #[arg(long, value_name = "DIR")]
+    /// The repository: a directory, a URL (s3://bucket/prefix, gs://…, az://…), or a name of opskit.toml
+    /// [default: OPSKIT_REPO, else the one of the target or the default one of opskit.toml, else ./backups]
+    #[arg(long, value_name = "DIR|URL")]
     pub(crate) repo: Option<String>,
 }
 
@@ -120,6 +120,25 @@ pub(crate) struct VerifyArgs {
     /// How deep to look
     #[arg(long, value_enum, default_value_t = LevelArg::Hash)]
     pub(crate) level: LevelArg,
+    #[command(flatten)]
+    pub(crate) repository: RepositoryArgs,
+}
+
+/// Copy a backup to another place, and read every object again where it arrived.
+///
+/// The place is made where it is empty, and gets the identity of the repository: a copy is listed,
+/// verified and restored like the original. A backup that is there already is left alone.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct CopyArgs {
+    /// The backup, or latest
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Where to: a directory, a URL (s3://bucket/prefix, gs://…, az://…), or a name of opskit.toml
+    #[arg(long, value_name = "DIR|URL")]
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) of: OfArgs,
     #[command(flatten)]
     pub(crate) repository: RepositoryArgs,
 }

@@ -4,6 +4,7 @@ use crate::App;
 use crate::args::{ConfigAction, ConfigArgs};
 use crate::exit::Stop;
 use crate::project::{Project, url_of};
+use crate::repository::place_named;
 use opskit_core::config::{Config, FILE_NAME, TargetClass};
 use opskit_core::hook::Hook;
 use opskit_core::{Error, ErrorKind};
@@ -80,17 +81,21 @@ fn document(project: &Project, app: &App) -> ConfigDocument {
         };
         targets.insert(name.clone(), document);
     }
+    let mut repositories = BTreeMap::new();
+    for name in config.repositories.keys() {
+        let url = place_named(name, Some(project), app).and_then(|place| place.url());
+        let url = url.map_err(|error| problems.push(error.chain().join(": ")));
+        let shown = url.map_or_else(|()| "cannot be used".to_owned(), |url| url.to_string());
+        repositories.insert(name.clone(), shown);
+    }
     let hooks = hooks(&project.config, app, &mut problems);
-    let places = config.repositories.iter();
     ConfigDocument {
         schema: "opskit.config/1",
         file: project.file.display().to_string(),
         default_target: config.default_target.clone(),
         default_repository: config.default_repository.clone(),
         targets,
-        repositories: places
-            .map(|(name, place)| (name.clone(), project.path(&place.url).display().to_string()))
-            .collect(),
+        repositories,
         hooks,
         problems,
     }

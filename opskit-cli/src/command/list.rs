@@ -74,7 +74,7 @@ impl ListDocument {
         Ok(Self {
             schema: "opskit.list/1",
             repository: repository.id().to_owned(),
-            location: repository.path().display().to_string(),
+            location: repository.place().to_owned(),
             backups: ids.iter().map(|id| listed(repository, id)).collect(),
             overdue: Vec::new(),
             warnings: Vec::new(),
@@ -115,14 +115,12 @@ fn overdue(repository: &Repository, app: &App) -> Result<Vec<OverdueTarget>, Err
     let Some(project) = Project::find(app)? else {
         return Ok(Vec::new());
     };
-    let here = repository.path().canonicalize().ok();
     let mut found = Vec::new();
     for (name, target) in &project.config.targets {
         let Some(every) = target.schedule else {
             continue;
         };
-        let place = place_of(Some(target), &project)?.path;
-        if place.canonicalize().ok() != here {
+        if !place_of(Some(target), &project, app)?.is(repository) {
             continue;
         }
         let overdue = repository.overdue(name, every, OffsetDateTime::now_utc())?;

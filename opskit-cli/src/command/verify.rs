@@ -40,7 +40,7 @@ pub(crate) async fn on_a_thread(
     id: BackupId,
     level: VerifyLevel,
 ) -> Result<VerifyReport, Error> {
-    let (ctx, repository) = (ctx.clone(), Repository::open(repository.path())?);
+    let (ctx, repository) = (ctx.clone(), repository.clone());
     let work = move || repository.verify(&ctx, &id, level);
     tokio::task::spawn_blocking(work).await.map_err(|source| {
         Error::new(ErrorKind::Internal, "the verification stopped").with_source(source)

@@ -16,6 +16,9 @@ const JOB_BYTES: u64 = 128 << 20;
 /// The least with which a job can work.
 const JOB_BYTES_MIN: u64 = 16 << 20;
 
+/// Row groups that are smaller pack badly.
+const ROW_GROUP_BYTES_MIN: usize = 8 << 20;
+
 /// A backup: what it is to hold and how gently it is read.
 ///
 /// ```
@@ -261,10 +264,13 @@ impl BackupRequest {
         self
     }
 
-    /// What the sink writes.
-    pub(super) fn file_format(&self) -> FileFormat {
+    /// What the sink writes, where each file that is written takes this much memory on its way. It is taken
+    /// from the rows that are gathered before they are encoded.
+    pub(super) fn file_format(&self, upload_bytes: usize) -> FileFormat {
+        let bytes = self.parquet.row_group_bytes.saturating_sub(upload_bytes);
+        let bytes = bytes.max(ROW_GROUP_BYTES_MIN.min(self.parquet.row_group_bytes));
         match self.format {
-            DataFormat::Parquet => FileFormat::Parquet(self.parquet),
+            DataFormat::Parquet => FileFormat::Parquet(self.parquet.with_row_group_bytes(bytes)),
             // A reader tells by the name whether it is compressed.
             DataFormat::Pgcopy => FileFormat::PgCopy(self.zstd_level.max(1)),
         }

@@ -8,7 +8,9 @@ use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
-use crate::repository::{BackupId, RECORD_VERSION, Repository, RunError, RunRecord, RunStatus};
+use crate::repository::{
+    BackupId, RECORD_VERSION, Repository, RunError, RunRecord, RunStatus, apart,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -181,15 +183,18 @@ impl Run<'_> {
         };
         let mut warnings = Vec::new();
         // Before the hook, which may take its time.
-        let recorded = repository.record(&record, now);
+        let (place, written) = (repository.clone(), record.clone());
+        let recorded = apart(move || place.record(&written, now)).await;
         let is_there = recorded.is_ok();
         warnings.extend(recorded.err().map(no_record));
         if let Err(error) = Box::pin(self.tell(ctx, &record)).await {
             let warning = error.chain().join(": ");
             record.warnings.push(warning.clone());
             warnings.push(warning);
-            if is_there && let Err(error) = repository.amend(&record, now) {
-                warnings.push(no_record(error));
+            if is_there {
+                let place = repository.clone();
+                let amended = apart(move || place.amend(&record, now)).await;
+                warnings.extend(amended.err().map(no_record));
             }
         }
         warnings
@@ -258,15 +263,16 @@ impl Backup {
                 .ok_or_else(|| Error::new(ErrorKind::Internal, "a plan was never made ready"))?;
             let record = run.record(ctx, RunStatus::Success, ctx.clock().now())?;
             record.check_size()?;
-            let swept = repository.sweep()?;
-            for id in swept {
+            let place = repository.clone();
+            for id in apart(move || place.sweep()).await? {
                 tracing::info!(%id, "removed what a run left that was killed");
             }
-            let stored = Stored::begin(ctx, repository, &run)?;
+            let stored = Stored::begin(ctx, repository, &run).await?;
             Box::pin(stored.run(*ready, &run, &plan)).await
         };
         match Box::pin(work.instrument(span)).await {
             Ok((mut report, migration)) => {
+                report.warnings.extend(repository.warning());
                 let closing = run.close_succeeded(ctx, repository, &mut report, migration);
                 Box::pin(closing).await;
                 ctx.emit(Event::RunFinished {

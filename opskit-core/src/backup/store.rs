@@ -17,7 +17,7 @@ use crate::postgres::session::Session;
 use crate::repository::{
     CLUSTER, CONTENTS_BYTES_MAX, CONTENTS_VERSION, Contents, FACTS, Holds, MANIFEST_BYTES_MAX,
     MANIFEST_VERSION, MODEL, Manifest, POST_DATA, PRE_DATA, PartEntry, Repository, RepositorySink,
-    SEALED, SequenceEntry, Source, TableEntry,
+    SEALED, SequenceEntry, Source, TableEntry, apart,
 };
 use crate::sink::{BackupSink, StoredObject};
 use serde::Serialize;
@@ -38,12 +38,17 @@ pub(super) struct Stored<'a> {
 
 impl<'a> Stored<'a> {
     /// Opens the place for a backup.
-    pub(super) fn begin(
+    pub(super) async fn begin(
         ctx: &'a OpContext,
         repository: &'a Repository,
         run: &Run<'_>,
     ) -> Result<Self> {
-        let sink = RepositorySink::begin(repository, &run.id, run.request.file_format())?;
+        let (place, id, format) = (
+            repository.clone(),
+            run.id.clone(),
+            run.request.file_format(repository.upload_bytes()),
+        );
+        let sink = apart(move || RepositorySink::begin(&place, &id, format)).await?;
         Ok(Self {
             ctx,
             repository,
@@ -155,7 +160,7 @@ impl<'a> Stored<'a> {
             schema: "opskit.backup/1",
             id: run.id.clone(),
             repository: manifest.repository.clone(),
-            location: self.repository.location(&run.id).display().to_string(),
+            location: self.repository.location(&run.id),
             backup_type: manifest.backup_type,
             database: run.database.to_owned(),
             started_at: manifest.started_at.clone(),

@@ -1,14 +1,12 @@
 //! URLs.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::{build, client_builder};
 use crate::name::random_hex;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
-use rustls::{ClientConfig, RootCertStore};
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How often it is tried before it is given up.
@@ -125,26 +123,11 @@ fn innermost(error: &reqwest::Error) -> String {
 }
 
 fn client() -> Result<Client> {
-    let failed = || Error::new(ErrorKind::Internal, "cannot set up a client for web hooks");
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed().with_source(error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls)
-        // The document, and what the URL knows, are for this host alone.
-        .redirect(Policy::none())
+    let client = client_builder()?
         .timeout(ATTEMPT_TIMEOUT)
         // There is one request; a connection that is kept would only be waited for.
-        .pool_max_idle_per_host(0)
-        .user_agent(concat!("opskit/", env!("CARGO_PKG_VERSION")));
-    client
-        .build()
-        .map_err(|error| failed().with_source(error.without_url()))
+        .pool_max_idle_per_host(0);
+    build(client)
 }
 
 #[cfg(test)]

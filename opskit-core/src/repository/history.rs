@@ -4,11 +4,9 @@ use super::id::stamp;
 use super::layout::HISTORY;
 use super::manifest::{check_version, parse_json};
 use super::{BackupId, BackupType, Fault, Repository};
-use crate::error::{Error, ErrorKind, Result, storage};
-use crate::sink::make_private_directory;
+use crate::error::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 use time::OffsetDateTime;
 
@@ -154,18 +152,19 @@ impl Repository {
     /// # Errors
     /// Of kind `Storage` when it cannot be written.
     pub fn record(&self, record: &RunRecord, now: OffsetDateTime) -> Result<()> {
-        make_private_directory(&self.path().join(HISTORY))?;
-        crate::sink::write_new(&self.record_path(record, now)?, &written(record)?)
+        self.store
+            .create(&record_name(record, now)?, &written(record)?)
+    }
+
+    /// Adds a record of another kind.
+    pub(crate) fn add_to_history(&self, name: &str, text: &[u8]) -> Result<()> {
+        self.store.create(&format!("{HISTORY}/{name}"), text)
     }
 
     /// Writes a record once more, in place of the one that was added with the same time.
     pub(crate) fn amend(&self, record: &RunRecord, now: OffsetDateTime) -> Result<()> {
-        crate::sink::write_over(&self.record_path(record, now)?, &written(record)?)
-    }
-
-    fn record_path(&self, record: &RunRecord, now: OffsetDateTime) -> Result<PathBuf> {
-        let name = format!("{}-{}.json", stamp(now)?, record.id);
-        Ok(self.path().join(HISTORY).join(name))
+        self.store
+            .replace(&record_name(record, now)?, &written(record)?)
     }
 
     /// Whether a target has no backup that is younger than its schedule wants. Only backups count that
@@ -254,27 +253,8 @@ impl Repository {
     }
 
     fn record_names(&self) -> Result<Vec<String>> {
-        let folder = self.path().join(HISTORY);
-        let failed = |source| {
-            storage(
-                format!("cannot read directory \"{}\"", folder.display()),
-                source,
-            )
-        };
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(failed(source)),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
-            names.extend(
-                name.to_str()
-                    .filter(|name| is_record(name))
-                    .map(str::to_owned),
-            );
-        }
+        let mut names = self.store.entries(HISTORY)?;
+        names.retain(|name| is_record(name));
         names.sort();
         Ok(names)
     }
@@ -282,19 +262,22 @@ impl Repository {
     /// SHA-256 of the manifest of a backup, as the run that made it recorded it. None where there is no
     /// such record that can be read.
     pub(super) fn recorded_manifest(&self, id: &BackupId) -> Option<String> {
-        let entries = std::fs::read_dir(self.path().join(HISTORY)).ok()?;
         let end = format!("-{id}.json");
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut of_this = names.filter(|name| is_record(name) && name.ends_with(&end));
+        let names = self.record_names().ok()?.into_iter();
+        let mut of_this = names.filter(|name| name.ends_with(&end));
         of_this.find_map(|name| self.read_record(&name).ok()?.manifest_sha256)
     }
 
     fn read_record(&self, name: &str) -> Result<RunRecord> {
         let path = format!("{HISTORY}/{name}");
-        let bytes = self.root.read(&path, RECORD_BYTES_MAX)?;
+        let bytes = self.store.read(&path, RECORD_BYTES_MAX)?;
         check_version(&bytes, RECORD_VERSION, &format!("\"{path}\""))?;
         parse_json(&bytes, &format!("\"{path}\""))
     }
+}
+
+fn record_name(record: &RunRecord, now: OffsetDateTime) -> Result<String> {
+    Ok(format!("{HISTORY}/{}-{}.json", stamp(now)?, record.id))
 }
 
 fn written(record: &RunRecord) -> Result<Vec<u8>> {

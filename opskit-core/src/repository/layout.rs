@@ -1,4 +1,4 @@
-//! The names within a repository, and the way from a name to a file that cannot leave it.
+//! The names within a repository, and what a name may be.
 //!
 //! ```text
 //! opskit-repository.json                             version and identity
@@ -7,16 +7,14 @@
 //! backups/<id>/schema/pre-data.sql, post-data.sql    for people and `psql`
 //! backups/<id>/schema/facts, model                   for restore and comparison
 //! backups/<id>/data/<schema>.<table>/part-00000.*    the rows
-//! backups/<id>/writer.lock                           while it is written
+//! backups/<id>/writer.lock                           while it is written, in a directory
+//! backups/<id>/lease/<number>-<token>                while it is written, elsewhere: a new one each minute
+//! backups/<id>/uploads/<token>                       an upload that is not complete yet
 //! history/<time>-<id>.json                           one record per run
+//! opskit-store.json                                  what was found out about the server
 //! ```
 
-use crate::error::{Error, ErrorKind, Result, storage};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
-use std::fs::File;
-use std::io::Read as _;
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use crate::error::{Error, ErrorKind, Result};
 
 pub(super) const HEADER: &str = "opskit-repository.json";
 pub(super) const BACKUPS: &str = "backups";
@@ -24,6 +22,14 @@ pub(super) const HISTORY: &str = "history";
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(crate) const SEALED: &str = "manifest.sealed";
 pub(super) const LOCK: &str = "writer.lock";
+/// What the names of leases start with.
+pub(super) const LEASES: &str = "lease/";
+/// What the names of records of uploads start with.
+pub(super) const UPLOADS: &str = "uploads/";
+/// What was found out about the server.
+pub(super) const STORE_RECORD: &str = "opskit-store.json";
+/// What the names of objects start with that ask the server something and go again.
+pub(super) const PROBE_PREFIX: &str = "opskit-probe-";
 /// What the names of the rows' objects start with.
 pub(super) const DATA_PREFIX: &str = "data/";
 
@@ -48,7 +54,7 @@ pub(super) fn check_object_name(name: &str) -> Result<()> {
     let whole = name.split('/').count() <= DEPTH_MAX
         && name.split('/').all(is_component)
         && name != MANIFEST
-        && name != LOCK;
+        && !is_of_writer(name);
     if whole {
         return Ok(());
     }
@@ -56,6 +62,18 @@ pub(super) fn check_object_name(name: &str) -> Result<()> {
         ErrorKind::Damaged,
         format!("{name:?} is no name of an object of a backup"),
     ))
+}
+
+/// Whether an object stands for the writer of a backup, and is none of the backup's.
+pub(super) fn is_of_writer(name: &str) -> bool {
+    name == LOCK || name.starts_with(LEASES) || name.starts_with(UPLOADS)
+}
+
+/// The folder for records of uploads of the backup that an object belongs to.
+pub(super) fn uploads_of(object: &str) -> String {
+    let mut parts = object.splitn(3, '/');
+    let folder: Vec<&str> = parts.by_ref().take(2).collect();
+    format!("{}/{}", folder.join("/"), UPLOADS.trim_end_matches('/'))
 }
 
 fn is_component(text: &str) -> bool {
@@ -73,97 +91,6 @@ fn is_component(text: &str) -> bool {
         };
     }
     !bytes.is_empty() && bytes[0] != b'.' && bytes.len() <= COMPONENT_MAX
-}
-
-/// A directory that was opened, and below which no symbolic link is followed: whoever can write
-/// into a repository must not make a reader look elsewhere.
-#[derive(Debug)]
-pub(super) struct Root(OwnedFd);
-
-impl Root {
-    /// Opens a directory. The path itself may lead over links: it is the user's.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let opened = openat(CWD, path, flags, Mode::empty());
-        opened
-            .map(Self)
-            .map_err(|errno| cannot_open(&path.display().to_string(), errno))
-    }
-
-    /// Opens a directory below.
-    pub(super) fn folder(&self, name: &str) -> Result<Self> {
-        self.walk(name, OFlags::DIRECTORY).map(Self)
-    }
-
-    /// Opens a file below, which must be a plain one, and tells its size.
-    pub(super) fn file(&self, name: &str) -> Result<(File, u64)> {
-        // A pipe would make the open wait.
-        let file = File::from(self.walk(name, OFlags::NONBLOCK)?);
-        let metadata = file
-            .metadata()
-            .map_err(|source| storage(format!("cannot look at \"{name}\""), source))?;
-        if metadata.is_file() {
-            return Ok((file, metadata.len()));
-        }
-        Err(Error::new(
-            ErrorKind::Damaged,
-            format!("\"{name}\" is no plain file"),
-        ))
-    }
-
-    /// Reads a small file whole.
-    pub(super) fn read(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
-        let (file, bytes) = self.file(name)?;
-        if bytes > bytes_max {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                format!("\"{name}\" has {bytes} bytes, more than the {bytes_max} that are read"),
-            ));
-        }
-        let mut read = Vec::with_capacity(bytes as usize);
-        file.take(bytes_max)
-            .read_to_end(&mut read)
-            .map_err(|source| storage(format!("cannot read \"{name}\""), source))?;
-        Ok(read)
-    }
-
-    /// Whether there is something of this name, of any kind.
-    pub(super) fn has(&self, name: &str) -> bool {
-        statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
-    }
-
-    fn walk(&self, name: &str, last: OFlags) -> Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let mut components = name.split('/').peekable();
-        let mut open: Option<OwnedFd> = None;
-        while let Some(component) = components.next() {
-            let kind = if components.peek().is_some() {
-                OFlags::DIRECTORY
-            } else {
-                last
-            };
-            let below = open.as_ref().unwrap_or(&self.0);
-            let next = openat(below, component, flags | kind, Mode::empty());
-            open = Some(next.map_err(|errno| cannot_open(name, errno))?);
-        }
-        open.ok_or_else(|| Error::new(ErrorKind::Internal, "an empty path was walked"))
-    }
-}
-
-fn cannot_open(name: &str, errno: rustix::io::Errno) -> Error {
-    use rustix::io::Errno;
-    match errno {
-        Errno::NOENT => Error::new(ErrorKind::NotFound, format!("\"{name}\" is not there")),
-        Errno::LOOP | Errno::MLINK => Error::new(
-            ErrorKind::Damaged,
-            format!("\"{name}\" leads over a symbolic link"),
-        ),
-        Errno::NOTDIR => Error::new(
-            ErrorKind::Damaged,
-            format!("\"{name}\" does not lead over directories"),
-        ),
-        errno => storage(format!("cannot open \"{name}\""), errno.into()),
-    }
 }
 
 #[cfg(test)]
@@ -202,30 +129,12 @@ mod tests {
             "a/b/c/d",
             "manifest.json",
             "writer.lock",
+            "lease/x",
+            "uploads/x",
         ] {
             assert!(check_object_name(name).is_err(), "{name:?}");
         }
         let long = format!("data/{}/x", "a".repeat(256));
         assert!(check_object_name(&long).is_err());
-    }
-
-    #[test]
-    fn links_are_not_followed() {
-        let place = tempfile::tempdir().unwrap();
-        std::fs::create_dir(place.path().join("in")).unwrap();
-        std::fs::write(place.path().join("in/file"), "x").unwrap();
-        let link = |to: &str, name: &str| {
-            std::os::unix::fs::symlink(to, place.path().join(name)).unwrap();
-        };
-        link("in", "folder");
-        link("in/file", "file");
-        let root = Root::open(place.path()).unwrap();
-        assert_eq!(root.read("in/file", 9).unwrap(), b"x");
-        for name in ["folder/file", "file"] {
-            let kind = root.file(name).unwrap_err().kind();
-            assert_eq!(kind, ErrorKind::Damaged, "{name}");
-        }
-        assert_eq!(root.file("in").unwrap_err().kind(), ErrorKind::Damaged);
-        assert_eq!(root.file("no").unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

@@ -167,7 +167,7 @@ impl Repository {
             return self.latest(among);
         }
         let id: BackupId = name.parse()?;
-        let place = self.path().display();
+        let place = self.place();
         if !self.backups()?.contains(&id) {
             return Err(missing(format!("\"{place}\" has no backup {id}")));
         }
@@ -194,7 +194,7 @@ impl Repository {
                 ErrorKind::InvalidInput,
                 format!(
                     "\"{}\" has backups of more than one database, and latest could be of any",
-                    self.path().display()
+                    self.place()
                 ),
             )
             .with_hint(format!(
@@ -210,21 +210,15 @@ impl Repository {
             };
             let of = among.of.as_ref();
             let of = of.map_or_else(String::new, |of| format!(" of \"{of}\""));
-            missing(format!(
-                "\"{}\" has no {what}{of} yet",
-                self.path().display()
-            ))
+            missing(format!("\"{}\" has no {what}{of} yet", self.place()))
         })
     }
 
     fn known(&self, among: &Among) -> Result<Vec<Known>> {
-        let ids = self.backups()?.into_iter();
-        let mut known: Vec<Known> = ids
-            .map(|id| {
-                let origin = self.read(&id).and_then(|backup| backup.origin());
-                (id, origin.ok())
-            })
-            .collect();
+        let mut known: Vec<Known> = self.each(self.backups()?, |id| {
+            let origin = self.read(&id).and_then(|backup| backup.origin());
+            (id, origin.ok())
+        });
         if let Some(wanted) = among.holding {
             keep(&mut known, |origin| origin.backup_type == wanted);
         }

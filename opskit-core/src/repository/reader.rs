@@ -1,8 +1,9 @@
 //! Reading one backup: its manifest, and objects that are what the manifest says.
 
 use super::contents::CONTENTS_BYTES_MAX;
-use super::layout::{MANIFEST, Root, SEALED};
+use super::layout::{BACKUPS, MANIFEST, SEALED};
 use super::manifest::MANIFEST_BYTES_MAX;
+use super::store::{Opened, Store};
 use super::{BackupId, Contents, Manifest, Origin, PartEntry};
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::export::parquet::ParquetPart;
@@ -12,16 +13,21 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
+use std::sync::Arc;
 
 /// How much of an object is read at a time to take its digest.
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// A backup that is complete. What it gives out was checked against the manifest.
 ///
-/// It reads files, so async code calls it on a thread that may block.
+/// It reads files, and waits for a store that is elsewhere, so async code calls it on a thread that may
+/// block. An object of such a store is read into a file without a name in the directory for temporary
+/// files, as it is needed.
 #[derive(Debug)]
 pub struct BackupReader {
-    root: Root,
+    store: Arc<dyn Store>,
+    /// What the names of its objects start with.
+    folder: String,
     manifest: Manifest,
     /// SHA-256 of the manifest as it is stored.
     manifest_sha256: String,
@@ -29,10 +35,11 @@ pub struct BackupReader {
 }
 
 impl BackupReader {
-    /// Reads the manifest of the backup in a directory, which must be the one of this identity.
-    pub(super) fn open(root: Root, id: &BackupId, repository: &str) -> Result<Self> {
-        let text = root
-            .read(MANIFEST, MANIFEST_BYTES_MAX)
+    /// Reads the manifest of a backup, which must be the one of this identity.
+    pub(super) fn open(store: Arc<dyn Store>, id: &BackupId, repository: &str) -> Result<Self> {
+        let folder = format!("{BACKUPS}/{id}");
+        let text = store
+            .read(&format!("{folder}/{MANIFEST}"), MANIFEST_BYTES_MAX)
             .map_err(|error| about(id, error))?;
         let manifest = Manifest::parse(&text).map_err(|error| about(id, error))?;
         if &manifest.id != id || manifest.repository != repository {
@@ -51,7 +58,8 @@ impl BackupReader {
         let objects = objects.map(|object| (object.name.clone(), object.clone()));
         Ok(Self {
             objects: objects.collect(),
-            root,
+            store,
+            folder,
             manifest,
             manifest_sha256: hex(&Sha256::digest(&text)),
         })
@@ -123,16 +131,23 @@ impl BackupReader {
     /// [`ErrorKind::Damaged`] when it is missing or another one, [`ErrorKind::NotFound`] for a name
     /// that the manifest does not have.
     pub fn open_object(&self, name: &str) -> Result<File> {
-        let (mut file, object) = self.open_unchecked(name)?;
-        let found = digest(&mut file, name)?;
+        let object = self.object(name)?;
+        let Opened { mut file, sha256 } = self.open_sized(object)?;
+        let found = match sha256 {
+            Some(found) => found,
+            None => {
+                let found = digest(&mut file, name)?;
+                file.rewind()
+                    .map_err(|source| storage(format!("cannot read \"{name}\""), source))?;
+                found
+            }
+        };
         if found != object.sha256 {
             return Err(damaged(
                 name,
                 "does not have the digest that the manifest tells",
             ));
         }
-        file.rewind()
-            .map_err(|source| storage(format!("cannot read \"{name}\""), source))?;
         Ok(file)
     }
 
@@ -149,7 +164,7 @@ impl BackupReader {
     /// # Errors
     /// As [`Self::open_object`]; [`ErrorKind::Damaged`] for one that is too large.
     pub fn read_object(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
-        let (file, object) = self.open_unchecked(name)?;
+        let object = self.object(name)?;
         if object.bytes > bytes_max {
             return Err(damaged(
                 name,
@@ -159,6 +174,7 @@ impl BackupReader {
                 ),
             ));
         }
+        let Opened { file, .. } = self.open_sized(object)?;
         let mut bytes = Vec::with_capacity(object.bytes as usize);
         // It was as long as the manifest says a moment ago.
         file.take(object.bytes)
@@ -207,28 +223,58 @@ impl BackupReader {
         decoder.map_err(|source| damaged(&part.object, "cannot be unpacked").with_source(source))
     }
 
-    /// Opens an object that has the size that the manifest tells.
-    pub(super) fn open_unchecked(&self, name: &str) -> Result<(File, &StoredObject)> {
-        let object = self.objects.get(name).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("backup {} has no object \"{name}\"", self.manifest.id),
-            )
-        })?;
-        let (file, bytes) = self.root.file(name).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => damaged(name, "is missing"),
-            _ => error,
-        })?;
-        if bytes == object.bytes {
-            return Ok((file, object));
+    /// Looks whether an object has the size that the manifest tells.
+    pub(super) fn check_size(&self, name: &str) -> Result<()> {
+        let object = self.object(name)?;
+        let found = self.store.size(&self.path(name));
+        let found = found.map_err(|error| gone(name, error))?;
+        if found == object.bytes {
+            return Ok(());
         }
         Err(damaged(
             name,
             &format!(
-                "has {bytes} bytes where the manifest tells {}",
+                "has {found} bytes where the manifest tells {}",
                 object.bytes
             ),
         ))
+    }
+
+    /// The manifest as it is stored now.
+    pub(super) fn read_manifest(&self) -> Result<Vec<u8>> {
+        self.store.read(&self.path(MANIFEST), MANIFEST_BYTES_MAX)
+    }
+
+    /// What of the backup the store has, by the names of a manifest.
+    pub(super) fn stored_names(&self) -> Result<Vec<String>> {
+        self.store.objects(&self.folder)
+    }
+
+    fn object(&self, name: &str) -> Result<&StoredObject> {
+        self.objects.get(name).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("backup {} has no object \"{name}\"", self.manifest.id),
+            )
+        })
+    }
+
+    /// Opens an object that has the size that the manifest tells.
+    fn open_sized(&self, object: &StoredObject) -> Result<Opened> {
+        let opened = self.store.open(&self.path(&object.name), object.bytes);
+        opened.map_err(|error| gone(&object.name, error))
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder)
+    }
+}
+
+/// An object of a manifest that is not there is damage.
+fn gone(name: &str, error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => damaged(name, "is missing"),
+        _ => error,
     }
 }
 

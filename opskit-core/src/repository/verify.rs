@@ -1,17 +1,16 @@
 //! Whether a backup is what its manifest says, in three depths; every fault is told, not the first.
 
-use super::layout::{LOCK, MANIFEST, SEALED};
-use super::reader::{BackupReader, damaged, digest};
+use super::layout::{MANIFEST, SEALED, is_of_writer};
+use super::reader::{BackupReader, damaged};
 use super::{BackupId, Contents, PartEntry, Repository, TableEntry};
 use crate::context::OpContext;
-use crate::error::{Error, ErrorKind, Result, storage};
+use crate::error::{Error, ErrorKind, Result};
 use crate::export::frames::FrameScanner;
 use crate::export::{Fingerprint, Fingerprinter, RowEncoder};
 use crate::pgtype::RowType;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
 
 /// How deep a backup is looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -112,8 +111,7 @@ impl Repository {
                     let what = "is not the one that the history tells of the run";
                     check.fault(MANIFEST, &damaged(MANIFEST, what));
                 }
-                let folder = self.path().join(super::layout::BACKUPS).join(id.as_str());
-                check.all(&reader, &folder)?;
+                check.all(&reader)?;
             }
             Err(error) if error.kind() == ErrorKind::Damaged => check.fault(MANIFEST, &error),
             Err(error) => return Err(error),
@@ -143,14 +141,10 @@ impl BackupReader {
 }
 
 fn look(reader: &BackupReader, name: &str, level: VerifyLevel) -> Result<()> {
-    let (mut file, object) = reader.open_unchecked(name)?;
-    if level == VerifyLevel::List || digest(&mut file, name)? == object.sha256 {
-        return Ok(());
+    match level {
+        VerifyLevel::List => reader.check_size(name),
+        _ => reader.open_object(name).map(drop),
     }
-    Err(damaged(
-        name,
-        "does not have the digest that the manifest tells",
-    ))
 }
 
 struct Check<'a> {
@@ -159,8 +153,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn all(&mut self, reader: &BackupReader, folder: &Path) -> Result<()> {
-        self.extra(reader, folder)?;
+    fn all(&mut self, reader: &BackupReader) -> Result<()> {
+        self.extra(reader)?;
         let contents = match reader.contents() {
             Ok(contents) => Some(contents),
             Err(error) => {
@@ -194,12 +188,10 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// What stands in the directory and not in the manifest.
-    fn extra(&mut self, reader: &BackupReader, folder: &Path) -> Result<()> {
-        let mut found = Vec::new();
-        files(folder, "", &mut found)?;
-        for name in found {
-            let known = reader.has_object(&name) || name == MANIFEST || name == LOCK;
+    /// What stands there and not in the manifest.
+    fn extra(&mut self, reader: &BackupReader) -> Result<()> {
+        for name in reader.stored_names()? {
+            let known = reader.has_object(&name) || name == MANIFEST || is_of_writer(&name);
             if !known {
                 self.fault(&name, &damaged(&name, "is not in the manifest"));
             }
@@ -347,24 +339,4 @@ impl Recount {
         self.scanner.finish()?;
         Ok((self.scanner.rows(), self.fingerprinter.fingerprint()))
     }
-}
-
-/// Every file below a directory, by its name within the backup. Links are named, not followed.
-fn files(folder: &Path, below: &str, found: &mut Vec<String>) -> Result<()> {
-    let failed = |source| {
-        storage(
-            format!("cannot read directory \"{}\"", folder.display()),
-            source,
-        )
-    };
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = format!("{below}{}", entry.file_name().to_string_lossy());
-        if entry.file_type().map_err(failed)?.is_dir() {
-            files(&entry.path(), &format!("{name}/"), found)?;
-        } else {
-            found.push(name);
-        }
-    }
-    Ok(())
 }

@@ -67,7 +67,7 @@ impl DirectorySink {
         let hold = Arc::new(Staging(staging.clone()));
         Ok(Self {
             target,
-            folder: Folder::new(staging, "", (format, Readers::Umask), hold),
+            folder: Folder::new(staging, format, hold),
         })
     }
 

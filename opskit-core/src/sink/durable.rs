@@ -56,7 +56,7 @@ pub(crate) fn make_private_directory(path: &Path) -> Result<()> {
 }
 
 /// Creates a file, or empties the one that an earlier try left; never follows a link.
-pub(super) fn create_file(path: &Path, readers: Readers) -> Result<BufWriter<File>> {
+pub(crate) fn create_file(path: &Path, readers: Readers) -> Result<BufWriter<File>> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -69,7 +69,7 @@ pub(super) fn create_file(path: &Path, readers: Readers) -> Result<BufWriter<Fil
 }
 
 /// Writes out what is buffered and waits until the disk has it.
-pub(super) fn sync_file(file: BufWriter<File>, name: &str) -> Result<()> {
+pub(crate) fn sync_file(file: BufWriter<File>, name: &str) -> Result<()> {
     let failed = |source| storage(format!("cannot write \"{name}\""), source);
     let file = file
         .into_inner()
@@ -91,6 +91,23 @@ pub(crate) fn sync_directory(path: &Path) -> Result<()> {
             source,
         )
     })
+}
+
+/// Waits until the disk has the names in a directory and in all below it.
+pub(crate) fn sync_tree(path: &Path) -> Result<()> {
+    let failed = |source| {
+        storage(
+            format!("cannot read directory \"{}\"", path.display()),
+            source,
+        )
+    };
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            sync_tree(&entry.path())?;
+        }
+    }
+    sync_directory(path)
 }
 
 /// Gives `from` the name `to`, which must not exist, and waits until the disk has it.

@@ -1,7 +1,7 @@
 //! A folder that parts and objects are written into, durably, before anybody may see it.
 
 use super::digest::stored_object;
-use super::durable::{Readers, create_file, make_directory, sync_directory, sync_file};
+use super::durable::{Readers, create_file, make_directory, sync_file, sync_tree};
 use super::format::{FileFormat, IpcLayout, PartFiles};
 use super::{PartHeader, PartReceipt, PartWriter, RowForm, Rows, StoredObject};
 use crate::error::{Result, storage};
@@ -12,14 +12,14 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What is exported is for whom the umask lets.
+const READERS: Readers = Readers::Umask;
+
 /// Where a sink that keeps files writes them.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    /// What the names of the parts start with: nothing, or `data/`.
-    prefix: &'static str,
     format: FileFormat,
-    readers: Readers,
     /// Removes what was written, unless it was committed. A writer may outlive its sink for a moment,
     /// on its thread; what it writes must still go away.
     hold: Arc<dyn Any + Send + Sync>,
@@ -27,19 +27,8 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// A folder at `path`, which exists.
-    pub(crate) fn new(
-        path: PathBuf,
-        prefix: &'static str,
-        (format, readers): (FileFormat, Readers),
-        hold: Arc<dyn Any + Send + Sync>,
-    ) -> Self {
-        Self {
-            path,
-            prefix,
-            format,
-            readers,
-            hold,
-        }
+    pub(crate) fn new(path: PathBuf, format: FileFormat, hold: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { path, format, hold }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -52,12 +41,7 @@ impl Folder {
 
     /// Starts a part; what an earlier try left of it goes away.
     pub(crate) fn open_part(&self, header: &PartHeader) -> Result<Box<dyn PartWriter>> {
-        let stem = format!(
-            "{}{}/part-{:05}",
-            self.prefix,
-            header.table.to_path(),
-            header.part
-        );
+        let stem = format!("{}/part-{:05}", header.table.to_path(), header.part);
         let names = [
             format!("{stem}.{}", self.format.suffix()),
             format!("{stem}.exact"),
@@ -66,10 +50,9 @@ impl Folder {
         let side = self.path.join(&names[1]);
         // A part that was tried before may have left a side file that this try has no values for.
         let _ = std::fs::remove_file(&side);
-        let readers = self.readers;
-        let open_side = Box::new(move || create_file(&side, readers));
+        let open_side = Box::new(move || create_file(&side, READERS));
         let files = PartFiles::new(
-            create_file(&main, readers)?,
+            create_file(&main, READERS)?,
             header,
             self.format,
             IpcLayout::File,
@@ -84,7 +67,7 @@ impl Folder {
 
     /// Stores an object whole.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<StoredObject> {
-        let mut file = create_file(&self.place(name)?, self.readers)?;
+        let mut file = create_file(&self.place(name)?, READERS)?;
         file.write_all(bytes)
             .map_err(|source| storage(format!("cannot write \"{name}\""), source))?;
         sync_file(file, name)?;
@@ -100,26 +83,10 @@ impl Folder {
     fn place(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
         if let Some(folder) = path.parent() {
-            make_directory(folder, self.readers)?;
+            make_directory(folder, READERS)?;
         }
         Ok(path)
     }
-}
-
-fn sync_tree(path: &Path) -> Result<()> {
-    let failed = |source| {
-        storage(
-            format!("cannot read directory \"{}\"", path.display()),
-            source,
-        )
-    };
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_dir() {
-            sync_tree(&entry.path())?;
-        }
-    }
-    sync_directory(path)
 }
 
 #[derive(Debug)]

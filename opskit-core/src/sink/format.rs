@@ -61,7 +61,7 @@ impl FileFormat {
 
 /// How Arrow batches are framed: a file can be read at any place, a stream needs no way back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IpcLayout {
+pub(crate) enum IpcLayout {
     File,
     Stream,
 }
@@ -69,10 +69,10 @@ pub(super) enum IpcLayout {
 type Digested<W> = DigestWriter<W>;
 
 /// Opens the side file, the first time that there is a value for it. An error where there can be none.
-pub(super) type OpenSide<W> = Box<dyn FnMut() -> Result<W> + Send>;
+pub(crate) type OpenSide<W> = Box<dyn FnMut() -> Result<W> + Send>;
 
 /// The files of one part, while they are written.
-pub(super) struct PartFiles<W: Write + Send> {
+pub(crate) struct PartFiles<W: Write + Send> {
     format: FileFormat,
     main: Encoder<Digested<W>>,
     open_side: OpenSide<W>,
@@ -80,9 +80,9 @@ pub(super) struct PartFiles<W: Write + Send> {
 }
 
 /// What is left when the last row is written: the main file, then the side file.
-pub(super) struct FinishedFiles<W> {
-    pub(super) rows: Option<u64>,
-    pub(super) files: Vec<(W, StoredObject)>,
+pub(crate) struct FinishedFiles<W> {
+    pub(crate) rows: Option<u64>,
+    pub(crate) files: Vec<(W, StoredObject)>,
 }
 
 enum Encoder<W: Write + Send> {
@@ -113,7 +113,7 @@ impl<W: Write + Send> fmt::Debug for PartFiles<W> {
 }
 
 impl<W: Write + Send> PartFiles<W> {
-    pub(super) fn new(
+    pub(crate) fn new(
         file: W,
         header: &PartHeader,
         format: FileFormat,
@@ -149,7 +149,7 @@ impl<W: Write + Send> PartFiles<W> {
         })
     }
 
-    pub(super) fn write(&mut self, rows: Rows<'_>) -> Result<()> {
+    pub(crate) fn write(&mut self, rows: Rows<'_>) -> Result<()> {
         match rows {
             Rows::Batch(exact) => self.write_batch(&exact),
             Rows::Bytes(bytes) => match &mut self.main {
@@ -193,7 +193,7 @@ impl<W: Write + Send> PartFiles<W> {
     }
 
     /// Ends the files; `names` are those of the main file and the side file.
-    pub(super) fn finish(self, names: [&str; 2]) -> Result<FinishedFiles<W>> {
+    pub(crate) fn finish(self, names: [&str; 2]) -> Result<FinishedFiles<W>> {
         let (main, rows) = match self.main {
             Encoder::Parquet(writer) => writer.finish().map(|(file, rows)| (file, Some(rows)))?,
             Encoder::ArrowFile(writer, rows) => {

@@ -22,8 +22,12 @@ pub use file::{Existing, FileSink, StreamSink};
 pub use format::FileFormat;
 pub use null::NullSink;
 
-pub(crate) use durable::{Readers, make_private_directory, sync_directory, write_new, write_over};
-pub(crate) use folder::Folder;
+pub(crate) use digest::stored_object;
+pub(crate) use durable::{
+    Readers, create_file, make_private_directory, sync_directory, sync_file, sync_tree, write_new,
+    write_over,
+};
+pub(crate) use format::{IpcLayout, PartFiles};
 
 /// The form in which a sink takes rows. It says so before the first part is read, because the
 /// server is asked for nothing else.

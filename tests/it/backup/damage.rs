@@ -7,7 +7,7 @@ use opskit_core::backup::restore::{Existing, Restore, RestoreRequest, Trust};
 use opskit_core::context::OpContext;
 use opskit_core::repository::{BackupId, DataFormat, Manifest, VerifyLevel};
 use opskit_tests::export::parse;
-use opskit_tests::{TestDb, database};
+use opskit_tests::{TestDb, database, folder_of};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,10 @@ impl Shelf {
             let made = place.back_up(db, request.with_format(format)).await;
             ids.push(made.unwrap().id);
         }
-        let roots: Vec<PathBuf> = ids.iter().map(|id| place.repository.location(id)).collect();
+        let roots: Vec<PathBuf> = ids
+            .iter()
+            .map(|id| folder_of(&place.repository, id))
+            .collect();
         let mut all = Vec::new();
         roots.iter().for_each(|root| files(root, &mut all));
         all.sort();
@@ -256,7 +259,7 @@ async fn no_damage_is_restored() {
 async fn an_edited_manifest_is_found() {
     let (db, place) = (sample().await, place());
     let id = place.back_up(&db, BackupRequest::new()).await.unwrap().id;
-    let path = place.repository.location(&id).join("manifest.json");
+    let path = folder_of(&place.repository, &id).join("manifest.json");
     let whole = fs::read(&path).unwrap();
     let ctx = OpContext::default();
     let mut dice = Dice(3);
@@ -282,7 +285,7 @@ async fn an_edited_manifest_is_found() {
         assert!(is_found, "at {at}: {line}");
     }
     // Without the record of its run, what it says of objects is still held against them.
-    fs::remove_dir_all(place.repository.path().join("history")).unwrap();
+    fs::remove_dir_all(place.repository.directory().unwrap().join("history")).unwrap();
     let manifest = Manifest::parse(&whole).unwrap();
     let mut gone = manifest.clone();
     let object = gone.objects.remove(0).name;
@@ -316,7 +319,10 @@ async fn damage_is_told_by_the_command() {
         let run = |args: &[&str]| {
             let mut command = std::process::Command::new(super::killed::program());
             command.args(args).arg(shelf.ids[at].as_str()).arg("--repo");
-            let output = command.arg(place.repository.path()).output().unwrap();
+            let output = command
+                .arg(place.repository.directory().unwrap())
+                .output()
+                .unwrap();
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8(said).unwrap();
             let code = output.status.code();

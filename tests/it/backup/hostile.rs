@@ -9,7 +9,7 @@ use opskit_core::context::OpContext;
 use opskit_core::repository::{BackupId, DataFormat, FACTS, MODEL, Manifest, VerifyLevel};
 use opskit_core::{Error, ErrorKind, Result};
 use opskit_tests::export::parse;
-use opskit_tests::{TestDb, database};
+use opskit_tests::{TestDb, database, folder_of};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -35,9 +35,9 @@ impl Forgery {
             .with_format(format)
             .with_part_bytes(256 << 10);
         let id = place.back_up(db, request).await.unwrap().id;
-        let root = place.repository.location(&id);
+        let root = folder_of(&place.repository, &id);
         // The record of the run tells the digest of the manifest.
-        fs::remove_dir_all(place.repository.path().join("history")).unwrap();
+        fs::remove_dir_all(place.repository.directory().unwrap().join("history")).unwrap();
         let manifest = Manifest::parse(&fs::read(root.join("manifest.json")).unwrap()).unwrap();
         Self {
             place,

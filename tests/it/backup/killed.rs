@@ -35,7 +35,7 @@ async fn a_killed_run_is_no_backup() {
         let mut command = Command::new(program());
         command
             .args(["backup", "--repo"])
-            .arg(place.repository.path())
+            .arg(place.repository.directory().unwrap())
             .env("DATABASE_URL", db.url())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -57,7 +57,7 @@ async fn a_killed_run_is_no_backup() {
     }
     // The next run removes what is left of them.
     assert!(run().wait().unwrap().success());
-    let folders = fs::read_dir(place.repository.path().join("backups")).unwrap();
+    let folders = fs::read_dir(place.repository.directory().unwrap().join("backups")).unwrap();
     assert_eq!(folders.count(), complete(&place).len());
 }
 
@@ -89,7 +89,9 @@ async fn a_killed_restore_can_be_run_again() {
         command
             .args(trusting)
             .args(["--to", &target.url(), "--repo"]);
-        command.arg(place.repository.path()).stdin(Stdio::null());
+        command
+            .arg(place.repository.directory().unwrap())
+            .stdin(Stdio::null());
         command
     };
     let run = |target: &TestDb, may_be_done: bool| {

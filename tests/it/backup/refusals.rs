@@ -6,8 +6,8 @@ use opskit_core::backup::{ADVISORY_LOCK_KEY, Backup, BackupReport, BackupRequest
 use opskit_core::context::OpContext;
 use opskit_core::repository::RunStatus;
 use opskit_core::{ErrorKind, Result};
-use opskit_tests::TestDb;
 use opskit_tests::export::{parse, wire};
+use opskit_tests::{TestDb, folder_of};
 use std::time::Duration;
 
 /// A role that row-level security would filter, or that may not read, fails before a row is read; the
@@ -100,10 +100,7 @@ async fn definitions_that_change_are_never_mixed() {
     match Box::pin(opened.run(&ctx, &place.repository)).await {
         Err(error) => assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}"),
         Ok(report) => {
-            let stored = place
-                .repository
-                .location(&report.id)
-                .join("schema/pre-data.sql");
+            let stored = folder_of(&place.repository, &report.id).join("schema/pre-data.sql");
             let sql = std::fs::read_to_string(stored).unwrap();
             assert!(
                 sql.contains("select 1") && !sql.contains("select 2"),

@@ -38,7 +38,7 @@ async fn faults_disk_full_in_a_backup() {
         let said = assert_kind(made, ErrorKind::Storage);
         assert!(said.contains("space"), "{said}");
         assert_eq!(repository.backups().unwrap(), []);
-        let left = fs::read_dir(repository.path().join("backups")).unwrap();
+        let left = fs::read_dir(repository.directory().unwrap().join("backups")).unwrap();
         assert_eq!(left.count(), 0, "what was written is removed");
         assert_eq!(repository.history().unwrap().len(), turn + 1);
     }
@@ -99,13 +99,15 @@ async fn faults_disk_full_in_a_drill() {
     let opskit = std::env::var_os("OPSKIT_BIN").map_or_else(|| helper("opskit"), PathBuf::from);
     let drill = |scratch: &Path| {
         let mut command = Command::new(&opskit);
-        command.args(["drill", "--repo"]).arg(repository.path());
+        command
+            .args(["drill", "--repo"])
+            .arg(repository.directory().unwrap());
         command.env("TMPDIR", scratch).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };
     let records = || {
-        let names = fs::read_dir(repository.path().join("history")).unwrap();
+        let names = fs::read_dir(repository.directory().unwrap().join("history")).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name());
         names
             .filter(|name| name.to_string_lossy().starts_with("drill-"))

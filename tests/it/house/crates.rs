@@ -32,7 +32,13 @@ const CORE_ONLY: [&str; 2] = ["opskit-benches", "opskit-examples"];
 const BESIDE_CORE: [&str; 3] = ["opskit-core", "criterion", "tokio"];
 
 /// Crates whose types cross interfaces, so that a second version would not fit.
-const ONE_VERSION: [&str; 4] = ["arrow-array", "parquet", "sqlx-core", "tokio"];
+const ONE_VERSION: [&str; 5] = [
+    "arrow-array",
+    "object_store",
+    "parquet",
+    "sqlx-core",
+    "tokio",
+];
 
 /// A normal dependency of a member.
 pub(super) struct Direct {

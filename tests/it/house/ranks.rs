@@ -8,7 +8,7 @@ use super::source::Source;
 /// stands above `catalog`.
 const ORDER: [&[&str]; 15] = [
     &["error"],
-    &["secret", "name"],
+    &["secret", "name", "http"],
     &["cancel", "event"],
     &["context"],
     &["pgtype", "hook"],

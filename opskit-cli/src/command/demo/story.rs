@@ -251,8 +251,7 @@ impl Story<'_> {
     fn duckdb(&self, repository: &Repository, report: &BackupReport) -> String {
         let place = repository.location(&report.id);
         format!(
-            "duckdb -c \"select state, count(*), sum(total) from '{}/data/public.orders_*/*.parquet' group by state\"",
-            place.display()
+            "duckdb -c \"select state, count(*), sum(total) from '{place}/data/public.orders_*/*.parquet' group by state\"",
         )
     }
 

@@ -17,6 +17,7 @@ use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
 use crate::repository::{
     BackupId, BackupReader, CLUSTER, Contents, MODEL, Origin, Repository, RunError, RunStatus,
+    apart,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -66,13 +67,14 @@ pub async fn drill(
     id: &BackupId,
     request: DrillRequest,
 ) -> Result<DrillReport> {
-    let backup = repository.read(id)?;
+    let (place, wanted) = (repository.clone(), id.clone());
+    let backup = apart(move || place.read(&wanted)).await?;
     let started_at = ctx.clock().now().format(&Rfc3339).map_err(|source| {
         Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
     })?;
     let done = Box::pin(attempt(ctx, backup, request, started_at.clone())).await;
     let recorded = match &done {
-        Ok(report) => record(ctx, repository, id, report),
+        Ok(report) => record(ctx, repository, id, report).await,
         Err(error) => {
             let failure = DrillFailure {
                 schema: "opskit.drill-failure/1",
@@ -83,7 +85,7 @@ pub async fn drill(
                 opskit_version: env!("CARGO_PKG_VERSION"),
             };
             // The failure itself is what is told.
-            if let Err(error) = record(ctx, repository, id, &failure) {
+            if let Err(error) = record(ctx, repository, id, &failure).await {
                 ctx.emit(Event::Warning {
                     message: format!("the drill has no record: {}", error.chain().join(": ")),
                 });
@@ -238,7 +240,7 @@ fn outcome(restore: &RestoreReport, checks: &[Check], unproven: &[String]) -> Ou
     }
 }
 
-fn record(
+async fn record(
     ctx: &OpContext,
     repository: &Repository,
     id: &BackupId,
@@ -247,9 +249,8 @@ fn record(
     let text = serde_json::to_vec_pretty(document).map_err(|source| {
         Error::new(ErrorKind::Internal, "cannot write the record of the drill").with_source(source)
     })?;
-    let folder = repository.path().join("history");
-    crate::sink::make_private_directory(&folder)?;
     // Two drills of one second have records of their own.
     let stamp = BackupId::new(ctx.clock().now())?;
-    crate::sink::write_new(&folder.join(format!("drill-{stamp}-{id}.json")), &text)
+    let (place, name) = (repository.clone(), format!("drill-{stamp}-{id}.json"));
+    apart(move || place.add_to_history(&name, &text)).await
 }

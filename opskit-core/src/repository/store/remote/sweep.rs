@@ -1,0 +1,99 @@
+//! What writers left that are gone.
+
+use super::client::{Client, Listed, modified};
+use super::lease::is_of_sweep;
+use super::upload::UploadRecord;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::random_hex;
+use crate::repository::BackupId;
+use crate::repository::layout::{BACKUPS, LEASES, MANIFEST, PROBE_PREFIX, UPLOADS};
+use crate::repository::manifest::parse_json;
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+/// The largest record of an upload that is read.
+const RECORD_BYTES_MAX: u64 = 64 << 10;
+
+/// Removes what a writer left whose last lease has run out by the server's clock; tells whether it did.
+pub(super) async fn sweep(client: &Client, id: &BackupId) -> Result<bool> {
+    let folder = format!("{BACKUPS}/{id}");
+    let there = client.list(&folder).await?;
+    if has_manifest(&there, &folder) {
+        let left = |listed: &Listed| {
+            let name = listed.name.strip_prefix(&format!("{folder}/"));
+            name.is_some_and(|name| name.starts_with(LEASES) || name.starts_with(UPLOADS))
+        };
+        if there.iter().any(left) {
+            give_up_uploads(client, &there, &folder).await;
+            client.remove_leases(&folder).await?;
+        }
+        return Ok(false);
+    }
+    let Some(last) = last_sign(&there) else {
+        return Ok(false);
+    };
+    if server_time(client).await? - last < client.terms.expires_after {
+        return Ok(false);
+    }
+    let claim = format!("{folder}/{LEASES}sweep-{}", random_hex());
+    client.put(&claim, Bytes::from_static(b"{}")).await?;
+    // Whoever put something meanwhile lives, and sees the claim. A manifest is a backup.
+    let again = client.list(&folder).await?;
+    let others = || again.iter().filter(|listed| !is_of_sweep(&listed.name));
+    let moved = others().map(|listed| listed.modified).max() > Some(last);
+    if moved || has_manifest(&again, &folder) {
+        client.remove(&claim).await?;
+        return Ok(false);
+    }
+    give_up_uploads(client, &again, &folder).await;
+    client.clear(&folder).await?;
+    Ok(true)
+}
+
+fn has_manifest(there: &[Listed], folder: &str) -> bool {
+    let manifest = format!("{folder}/{MANIFEST}");
+    there.iter().any(|listed| listed.name == manifest)
+}
+
+/// When a writer was last seen: at its last lease, or where there is none, at its last object.
+fn last_sign(there: &[Listed]) -> Option<OffsetDateTime> {
+    let of_writer = there.iter().filter(|listed| !is_of_sweep(&listed.name));
+    let last = of_writer.map(|listed| listed.modified).max();
+    last.or_else(|| there.iter().map(|listed| listed.modified).max())
+}
+
+/// What the server's clock says: clocks of machines differ.
+async fn server_time(client: &Client) -> Result<OffsetDateTime> {
+    let name = format!("{PROBE_PREFIX}{}", random_hex());
+    client.put(&name, Bytes::from_static(b"{}")).await?;
+    let found = client.head(&name).await;
+    let _ = client.remove(&name).await;
+    found.map(|meta| modified(&meta))
+}
+
+/// Lets the store forget parts of uploads that nobody will complete; they cost money and no listing shows them.
+async fn give_up_uploads(client: &Client, there: &[Listed], folder: &str) {
+    let uploads = format!("{folder}/{UPLOADS}");
+    let records = there
+        .iter()
+        .filter(|listed| listed.name.starts_with(&uploads));
+    for Listed { name, .. } in records {
+        if let Ok(upload) = read_record(client, name, folder).await {
+            client.give_up(&upload).await;
+        }
+        let _ = client.remove(name).await;
+    }
+}
+
+/// A record may be anybody's: it must be of an object of this backup.
+async fn read_record(client: &Client, name: &str, folder: &str) -> Result<UploadRecord> {
+    let text = client.read(name, RECORD_BYTES_MAX).await?;
+    let upload: UploadRecord = parse_json(&text, name)?;
+    match upload.name.starts_with(&format!("{folder}/")) {
+        true => Ok(upload),
+        false => Err(Error::new(
+            ErrorKind::Damaged,
+            format!("\"{name}\" is of another backup"),
+        )),
+    }
+}

@@ -1,0 +1,101 @@
+//! Repositories in object stores, as users name them.
+
+use super::{Call, Ended, sample};
+use opskit_tests::database;
+use opskit_tests::stores::StoreServer;
+use std::path::Path;
+
+fn call(server: &StoreServer, args: &[&str], place: &Path) -> Call {
+    let call = Call::new(args).within(place);
+    let vars = server.vars().iter();
+    vars.fold(call, |call, (name, value)| call.env(name, value))
+}
+
+/// The loop by commands: all take the URL, by `--repo`, the variable or `opskit.toml`.
+#[tokio::test]
+async fn every_command_takes_a_url() {
+    let (db, target) = (sample().await, database().await);
+    for server in StoreServer::all() {
+        let place = tempfile::tempdir().unwrap();
+        let url = server.text("some/where");
+        let toml = format!(
+            "[repository.far]\nurl = \"{url}\"\n[repository.near]\nurl = \"copies\"\n[repository.third]\nurl = \"{}\"\n",
+            server.text("third")
+        );
+        std::fs::write(place.path().join("opskit.toml"), toml).unwrap();
+        let mut told = String::new();
+        let mut run = |args: &[&str]| -> Ended {
+            let ended = call(&server, args, place.path())
+                .env("DATABASE_URL", &db.url())
+                .run();
+            told.push_str(&ended.err());
+            told.push_str(&String::from_utf8_lossy(&ended.0.stdout));
+            ended
+        };
+        run(&["list", "--repo", &url]).code(66);
+        run(&["backup", "--repo", "far"]).code(66).says("--init");
+        let made = run(&["backup", "--repo", "far", "--init", "--json"])
+            .code(0)
+            .json();
+        let id = made["id"].as_str().unwrap();
+        assert!(
+            made["location"]
+                .as_str()
+                .unwrap()
+                .contains(&format!("some/where/backups/{id}"))
+        );
+        let listed = run(&["list", "--repo", &url, "--json"]).code(0).json();
+        assert_eq!(listed["backups"][0]["id"], id);
+        run(&["show", id, "--repo", &url]).code(0);
+        let verified = run(&[
+            "verify", "latest", "--repo", "far", "--level", "decode", "--json",
+        ]);
+        assert_eq!(verified.code(0).json()["faults"], serde_json::json!([]));
+        let near = run(&["copy", "latest", "--repo", "far", "--to", "near", "--json"])
+            .code(0)
+            .json();
+        assert_eq!(
+            (&near["schema"], &near["outcome"]),
+            (&"opskit.copy/1".into(), &"copied".into())
+        );
+        for words in ["read again where they arrived", "there already"] {
+            let copied = run(&["copy", id, "--repo", "near", "--to", "third"]).code(0);
+            assert!(copied.out().contains(words), "{}", copied.out());
+        }
+        target
+            .psql("drop schema public cascade; create schema public")
+            .await;
+        run(&["restore", id, "--repo", "third", "--to", &target.url()]).code(0);
+        run(&["config", "check"]).code(0);
+        for secret in server.secrets() {
+            assert!(!told.contains(&secret), "{}: {told}", server.name);
+        }
+    }
+}
+
+/// Nothing of a URL that holds a password is repeated, wherever it was written.
+#[test]
+fn credentials_in_a_url_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let url = "s3://AKID:s3cret@box/x";
+    std::fs::write(
+        place.path().join("opskit.toml"),
+        format!("[repository.far]\nurl = \"{url}\"\n"),
+    )
+    .unwrap();
+    for args in [
+        &["list", "--repo", url][..],
+        &["list"],
+        &["config", "check"],
+        &["config", "show"],
+        &["list", "--json"],
+    ] {
+        let ended = Call::new(args).within(place.path()).run();
+        let told = format!("{}{}", ended.err(), ended.out());
+        assert!(!told.contains("s3cret"), "{args:?}: {told}");
+        if args[0] == "list" {
+            assert!(told.contains("no credentials"), "{args:?}: {told}");
+            ended.code(64);
+        }
+    }
+}
