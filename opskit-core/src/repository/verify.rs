@@ -85,7 +85,8 @@ impl Repository {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such backup, [`ErrorKind::Unsupported`] for one of a
-    /// later version, `Cancelled`.
+    /// later version; of kind `Storage` or `PermissionDenied` when an object store does not answer or does not
+    /// let it be read; `Cancelled`.
     pub fn verify(
         &self,
         ctx: &OpContext,
@@ -94,6 +95,7 @@ impl Repository {
     ) -> Result<VerifyReport> {
         let mut check = Check {
             ctx,
+            is_far: self.directory().is_none(),
             report: VerifyReport {
                 schema: "opskit.verify/1",
                 id: id.clone(),
@@ -149,6 +151,8 @@ fn look(reader: &BackupReader, name: &str, level: VerifyLevel) -> Result<()> {
 
 struct Check<'a> {
     ctx: &'a OpContext,
+    /// Whether the objects are in a store that may be out of reach.
+    is_far: bool,
     report: VerifyReport,
 }
 
@@ -229,6 +233,8 @@ impl Check<'_> {
         match result {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
+            // A store that does not answer says nothing about the backup.
+            Err(error) if self.is_far && is_out_of_reach(&error) => Err(error),
             Err(error) => {
                 self.fault(object, &error);
                 Ok(())
@@ -242,6 +248,13 @@ impl Check<'_> {
             problem: error.chain().join(": "),
         });
     }
+}
+
+fn is_out_of_reach(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Storage | ErrorKind::PermissionDenied
+    )
 }
 
 /// The parts by the names of their objects; side files too.

@@ -87,7 +87,7 @@ async fn five_hundred_schedules_of_faults() {
             store.ignore_conditions();
         }
         let repository = Repository::create_at(&store.url()).unwrap();
-        store.fail_at_random(seed * 7919 + 1, 30 + seed % 400);
+        store.fail_at_random(seed * 7919 + 1, 30 + seed % 7 * 100);
         let ended = back_up(&repository, &id(seed)).await;
         // What the run leaves is cleaned up as well as the store lets it.
         repository.settle().unwrap();
@@ -146,6 +146,24 @@ async fn wrong_bytes_are_noticed() {
         let error = reader.open_object(&name).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Damaged, "{name}");
         reader.open_object(&name).unwrap();
+    }
+}
+
+/// A store that does not answer is an error, and says nothing about the backup.
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_no_damage() {
+    let store = FaultyMemory::new();
+    let repository = Repository::create_at(&store.url()).unwrap();
+    back_up(&repository, &id(1)).await.unwrap();
+    let ctx = OpContext::default();
+    for level in [VerifyLevel::List, VerifyLevel::Hash] {
+        store.heal();
+        // The manifest is read, and nothing after it.
+        for nth in 2..20 {
+            store.fail(Call::Get, nth, Fault::Error);
+        }
+        let verified = repository.verify(&ctx, &id(1), level);
+        assert_eq!(verified.unwrap_err().kind(), ErrorKind::Storage);
     }
 }
 

@@ -19,7 +19,7 @@ async fn sample() -> TestDb {
          insert into t select i, case when i % 7 = 0 then 'NaN' else i / 4.0 end, \
            case when i % 5 = 0 then '{{1,2},{3,4}}'::int[] end from generate_series(1, 3000) i; \
          create table big (noise text); \
-         insert into big select string_agg(md5(i::text || j), '') from generate_series(1, 700) i, generate_series(1, 512) j group by i; \
+         insert into big select string_agg(md5(i::text || j), '') from generate_series(1, 2000) i, generate_series(1, 512) j group by i; \
          create table \"a/../b %41\" (i int); insert into \"a/../b %41\" values (1); \
          create sequence s start 5; select lo_from_bytea(0, repeat('large ', 5000)::bytea);",
     )

@@ -32,7 +32,7 @@ pub(super) fn download(
     let mut hasher = Sha256::new();
     let ask = |range: Range<u64>| -> Pending<Result<(Bytes, u64)>> {
         let (client, name) = (Arc::clone(client), name.to_owned());
-        worker.ask(async move { client.range(&name, range).await })
+        worker.ask(async move { client.range(&name, range, bytes).await })
     };
     let mut next = range_from(0, bytes).map(ask);
     if next.is_none() {
