@@ -21,6 +21,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Its name in `opskit.toml`.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// Opens the repository that is there.
     pub(crate) fn open(&self) -> Result<Repository, Error> {
         Repository::open(&self.path)

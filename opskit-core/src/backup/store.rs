@@ -5,7 +5,7 @@ use super::definitions::Definitions;
 use super::open::Ready;
 use super::plan::BackupPlan;
 use super::report::BackupReport;
-use super::run::{Run, rfc3339};
+use super::run::Run;
 use super::source::migration;
 use crate::catalog::ddl::{Section, Statement};
 use crate::catalog::inventory::{sequence_from, sequences_sql};
@@ -17,7 +17,7 @@ use crate::postgres::session::Session;
 use crate::repository::{
     CLUSTER, CONTENTS_BYTES_MAX, CONTENTS_VERSION, Contents, FACTS, Holds, MANIFEST_BYTES_MAX,
     MANIFEST_VERSION, MODEL, Manifest, POST_DATA, PRE_DATA, PartEntry, Repository, RepositorySink,
-    SEALED, SequenceEntry, Source, TableEntry,
+    SEALED, SequenceEntry, Source, TableEntry, rfc3339,
 };
 use crate::sink::{BackupSink, StoredObject};
 use serde::Serialize;

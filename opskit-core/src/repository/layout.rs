@@ -9,6 +9,8 @@
 //! backups/<id>/data/<schema>.<table>/part-00000.*    the rows
 //! backups/<id>/writer.lock                           while it is written
 //! history/<time>-<id>.json                           one record per run
+//! history/<kind>-<time>-<random>-<id>.json           and one per verification, drill, pin and removal
+//! pins/<id>.json                                     keeps a backup
 //! ```
 
 use crate::error::{Error, ErrorKind, Result, storage};

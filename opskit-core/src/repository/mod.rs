@@ -3,10 +3,16 @@
 mod contents;
 mod history;
 mod id;
+mod instant;
 mod layout;
 mod manifest;
+mod objects;
 mod origin;
+mod pin;
+mod prune;
 mod reader;
+mod remove;
+pub mod retention;
 mod verify;
 mod writer;
 
@@ -15,13 +21,21 @@ pub use contents::{
     CONTENTS_VERSION, Contents, DataFormat, Excluded, GitState, Holds, Marker, MigrationState,
     PartEntry, SequenceEntry, Source, TableEntry,
 };
-pub use history::{History, Overdue, RECORD_VERSION, RunError, RunRecord, RunStatus, Selection};
+pub use history::{
+    ChainFault, ChainFaultKind, DrillOutcome, DrillRecord, EVENT_VERSION, ForgetRecord, History,
+    HistoryCheck, HistoryEntry, HistoryEvent, Link, NoteRecord, Overdue, PinAction, PinRecord,
+    PruneRecord, RECORD_VERSION, RecordKind, RunError, RunRecord, RunStatus, Selection,
+    VerifyOutcome, VerifyRecord,
+};
 pub use id::BackupId;
+pub(crate) use instant::rfc3339;
 pub(crate) use layout::SEALED;
 pub use layout::{CLUSTER, FACTS, MODEL, POST_DATA, PRE_DATA};
 pub(crate) use manifest::MANIFEST_BYTES_MAX;
 pub use manifest::{BackupType, MANIFEST_VERSION, Manifest};
 pub use origin::{Among, Origin};
+pub use pin::{PIN_VERSION, Pin, PinRequest, Pins};
+pub use prune::{Leftover, PrunePlan, PruneReport};
 pub use reader::BackupReader;
 pub use verify::{Fault, VerifyLevel, VerifyReport};
 pub use writer::RepositorySink;

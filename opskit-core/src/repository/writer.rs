@@ -157,7 +157,7 @@ pub(super) fn sweep(repository: &Repository) -> Result<Vec<BackupId>> {
     Ok(swept)
 }
 
-fn sweep_one(path: &Path) -> io::Result<bool> {
+pub(super) fn sweep_one(path: &Path) -> io::Result<bool> {
     let lock = match OpenOptions::new().read(true).open(path.join(LOCK)) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -178,7 +178,7 @@ fn sweep_one(path: &Path) -> io::Result<bool> {
 }
 
 /// Makes the lock file and takes the lock. None when a sweep was faster and took it all away.
-fn lock_new(path: &Path) -> Result<Option<File>> {
+pub(super) fn lock_new(path: &Path) -> Result<Option<File>> {
     let place = path.join(LOCK);
     let failed = |source| storage(format!("cannot make \"{}\"", place.display()), source);
     let mut options = OpenOptions::new();
@@ -213,7 +213,7 @@ fn is_ours(locked: rustix::io::Result<()>, path: &Path) -> Result<bool> {
 }
 
 /// Removes a backup's directory, the lock file last: until then a sweep can take over.
-fn clear(path: &Path) -> io::Result<()> {
+pub(super) fn clear(path: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
         if entry.file_name() == LOCK {

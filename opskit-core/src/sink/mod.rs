@@ -22,7 +22,7 @@ pub use file::{Existing, FileSink, StreamSink};
 pub use format::FileFormat;
 pub use null::NullSink;
 
-pub(crate) use durable::{Readers, make_private_directory, sync_directory, write_new, write_over};
+pub(crate) use durable::{Readers, make_private_directory, remove, sync_directory, write_new};
 pub(crate) use folder::Folder;
 
 /// The form in which a sink takes rows. It says so before the first part is read, because the

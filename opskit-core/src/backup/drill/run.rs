@@ -16,12 +16,12 @@ use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
 use crate::repository::{
-    BackupId, BackupReader, CLUSTER, Contents, MODEL, Origin, Repository, RunError, RunStatus,
+    BackupId, BackupReader, CLUSTER, Contents, MODEL, Origin, RecordKind, Repository, RunError,
+    RunStatus, rfc3339,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use time::format_description::well_known::Rfc3339;
 
 /// A drill: where, how, and what else is checked.
 #[derive(Debug, Clone, Default)]
@@ -67,9 +67,7 @@ pub async fn drill(
     request: DrillRequest,
 ) -> Result<DrillReport> {
     let backup = repository.read(id)?;
-    let started_at = ctx.clock().now().format(&Rfc3339).map_err(|source| {
-        Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
-    })?;
+    let started_at = rfc3339(ctx.clock().now())?;
     let done = Box::pin(attempt(ctx, backup, request, started_at.clone())).await;
     let recorded = match &done {
         Ok(report) => record(ctx, repository, id, report),
@@ -244,12 +242,5 @@ fn record(
     id: &BackupId,
     document: &impl Serialize,
 ) -> Result<()> {
-    let text = serde_json::to_vec_pretty(document).map_err(|source| {
-        Error::new(ErrorKind::Internal, "cannot write the record of the drill").with_source(source)
-    })?;
-    let folder = repository.path().join("history");
-    crate::sink::make_private_directory(&folder)?;
-    // Two drills of one second have records of their own.
-    let stamp = BackupId::new(ctx.clock().now())?;
-    crate::sink::write_new(&folder.join(format!("drill-{stamp}-{id}.json")), &text)
+    repository.append(RecordKind::Drill, id, document, ctx.clock().now())
 }
