@@ -85,6 +85,13 @@ fn mistake(text: &str) -> Error {
     error
 }
 
+#[track_caller]
+fn assert_told(text: &str, line: usize, said: &str) {
+    let error = mistake(text).to_string();
+    assert!(error.contains(&format!("line {line}:")), "{text}: {error}");
+    assert!(error.contains(said), "{text}: {error}");
+}
+
 #[test]
 fn mistakes_name_their_line() {
     let target = "[target.a]\nclass = \"production\"\nurl_env = \"A\"\n";
@@ -103,6 +110,36 @@ fn mistakes_name_their_line() {
             "letters",
         ),
         ("a = [".to_owned(), 1, ""),
+        ("[hooks]\non_success = 7".to_owned(), 2, "a hook is a list"),
+        (
+            "[hooks]\non_success = { url = \"https://a.b/c\" }".to_owned(),
+            2,
+            "a hook is a list",
+        ),
+        (
+            "[hooks]\non_success = \"notify\"".to_owned(),
+            2,
+            "URL of a hook",
+        ),
+        (
+            "[hooks]\non_success = { url_env = \"a b\" }".to_owned(),
+            2,
+            "url_env",
+        ),
+        (
+            "[hooks]\n\ntimeout = \"20\"".to_owned(),
+            3,
+            "cannot be read",
+        ),
+    ] {
+        assert_told(&text, line, said);
+    }
+}
+
+#[test]
+fn mistakes_in_rules_and_variables_name_their_line() {
+    let target = "[target.a]\nclass = \"production\"\nurl_env = \"A\"\n";
+    for (text, line, said) in [
         (
             "[retention.production]\n\nkeep_daily = 0".to_owned(),
             3,
@@ -145,31 +182,8 @@ fn mistakes_name_their_line() {
         ),
         ("[env.\"A B\"]".to_owned(), 1, "environment variable"),
         ("[retention.live]".to_owned(), 1, "unknown field `live`"),
-        ("[hooks]\non_success = 7".to_owned(), 2, "a hook is a list"),
-        (
-            "[hooks]\non_success = { url = \"https://a.b/c\" }".to_owned(),
-            2,
-            "a hook is a list",
-        ),
-        (
-            "[hooks]\non_success = \"notify\"".to_owned(),
-            2,
-            "URL of a hook",
-        ),
-        (
-            "[hooks]\non_success = { url_env = \"a b\" }".to_owned(),
-            2,
-            "url_env",
-        ),
-        (
-            "[hooks]\n\ntimeout = \"20\"".to_owned(),
-            3,
-            "cannot be read",
-        ),
     ] {
-        let error = mistake(&text).to_string();
-        assert!(error.contains(&format!("line {line}:")), "{text}: {error}");
-        assert!(error.contains(said), "{text}: {error}");
+        assert_told(&text, line, said);
     }
 }
 

@@ -36,6 +36,20 @@ pub struct Pin {
 }
 
 impl Pin {
+    /// Reads the text of a pin.
+    ///
+    /// ```
+    /// use opskit_core::{ErrorKind, repository::Pin};
+    /// assert_eq!(Pin::parse(b"{}").unwrap_err().kind(), ErrorKind::Damaged);
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for one of a later version, [`ErrorKind::Damaged`] for what is none.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        check_version(bytes, PIN_VERSION, "the pin")?;
+        parse_json(bytes, "the pin")
+    }
+
     /// Whether it holds `now`. One whose end cannot be understood does.
     ///
     /// ```
@@ -212,15 +226,13 @@ impl Repository {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let what = format!("\"{path}\"");
-        check_version(&bytes, PIN_VERSION, &what)?;
-        let pin: Pin = parse_json(&bytes, &what)?;
+        let pin = Pin::parse(&bytes)?;
         if &pin.id == id {
             return Ok(Some(pin));
         }
         Err(Error::new(
             ErrorKind::Damaged,
-            format!("{what} is the pin of backup {}", pin.id),
+            format!("\"{path}\" is the pin of backup {}", pin.id),
         ))
     }
 

@@ -246,7 +246,7 @@ mod tests {
             objects: 1,
             size_bytes: 4,
         };
-        assert_eq!(plan.leftovers, [left.clone()]);
+        assert_eq!(plan.leftovers, std::slice::from_ref(&left));
         assert_eq!(
             (plan.busy.as_slice(), plan.warnings.len()),
             (&[id(1)][..], 1)

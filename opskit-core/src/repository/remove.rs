@@ -76,7 +76,7 @@ mod tests {
         // As kill -9 ends it: the lock is gone, the objects are there.
         drop(hidden);
         assert!(repository.location(&id).join("schema/model").exists());
-        assert_eq!(repository.sweep().unwrap(), [id.clone()]);
+        assert_eq!(repository.sweep().unwrap(), std::slice::from_ref(&id));
         assert!(!repository.location(&id).exists());
     }
 

@@ -94,7 +94,13 @@ async fn the_document_has_everything_with_types() {
             );
         }
     }
-    let text = call(place.path(), &["history"]).code(0).out();
+    assert_told_to_people(place.path());
+    call(place.path(), &["history", "verify"]).code(0);
+}
+
+/// The table, and the log with its shape.
+fn assert_told_to_people(place: &Path) {
+    let text = call(place, &["history"]).code(0).out();
     for words in [
         "backup full",
         "success",
@@ -106,9 +112,7 @@ async fn the_document_has_everything_with_types() {
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
-    let log = call(place.path(), &["history", "--format", "log"])
-        .code(0)
-        .out();
+    let log = call(place, &["history", "--format", "log"]).code(0).out();
     let shape = [
         "timestamp",
         "type",
@@ -127,7 +131,6 @@ async fn the_document_has_everything_with_types() {
         let keys = keys(line);
         assert!(shape.iter().all(|key| keys.contains(key)), "{line}");
     }
-    call(place.path(), &["history", "verify"]).code(0);
 }
 
 /// What a hook did after the record was written is a record of its own, and the run's all the same.

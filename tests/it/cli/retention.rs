@@ -131,7 +131,14 @@ async fn a_pin_holds_until_it_ends_or_is_taken_away() {
     call(made.path(), &["pin", id, "--remove"])
         .code(66)
         .says("has no pin");
-    // One that has ended holds nothing.
+    call(made.path(), &["history", "verify"]).code(0);
+}
+
+#[tokio::test]
+async fn a_pin_that_ended_holds_nothing_and_one_that_cannot_be_read_does() {
+    let (made, ids) = of_days(0..3).await;
+    let id = ids[0].as_str();
+    call(made.path(), &["pin", id]).code(0);
     let ended = format!(
         r#"{{"version":1,"id":"{id}","by":"ann","at":"2026-01-01T00:00:00Z","reason":null,"until":"2026-01-02T00:00:00Z"}}"#
     );
@@ -198,7 +205,15 @@ async fn a_minimum_of_verified_backups_is_refused_or_kept() {
     assert_eq!(decided(&plan, &ids[2]).1, ["refuted"]);
     let done = call(made.path(), &forget).code(0).json();
     assert_eq!(done["removed"], serde_json::json!([ids[3]]));
-    // What was looked at is no longer what is there: it does not count.
+}
+
+/// What was looked at is no longer what is there: it does not count.
+#[tokio::test]
+async fn a_manifest_that_nobody_looked_at_is_not_verified() {
+    let (made, ids) = of_days(0..3).await;
+    for id in [&ids[0], &ids[1]] {
+        call(made.path(), &["verify", id.as_str()]).code(0);
+    }
     let sealed = made.repository.location(&ids[0]).join("manifest.json");
     let text = fs::read_to_string(&sealed).unwrap();
     fs::write(
@@ -206,7 +221,11 @@ async fn a_minimum_of_verified_backups_is_refused_or_kept() {
         text.replace("2026-01-01T12:00:00Z", "2026-01-01T12:00:01Z"),
     )
     .unwrap();
-    call(made.path(), &[&forget[..5], &["--json"]].concat()).code(1);
+    call(
+        made.path(),
+        &["forget", "--keep-last", "1", "--keep-verified", "2"],
+    )
+    .code(1);
     let plan = call(
         made.path(),
         &[

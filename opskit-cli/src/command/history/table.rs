@@ -25,81 +25,70 @@ pub(super) fn text(records: &[Told], location: &str) -> String {
     format!("{out}{count} in {location}\n")
 }
 
+/// What a line says between its time and its backup.
+#[derive(Default)]
+struct Cells {
+    what: String,
+    end: String,
+    of: String,
+    size: String,
+    time: String,
+}
+
 /// When, what, how it ended, of what, how much, how long, of which backup.
 fn row(told: &Told) -> Vec<String> {
     let entry = &told.entry;
-    let (what, end, of, size, time) = match &entry.event {
-        HistoryEvent::Run(run) => (
-            format!("backup {}", type_word(run.backup_type)),
-            status(run).to_owned(),
-            run.target.clone().unwrap_or_else(|| run.database.clone()),
-            units::size(run.size_bytes),
-            elapsed(Some(run.duration_ms)),
-        ),
-        HistoryEvent::Verify(record) => (
-            format!("verify {}", level(record.level)),
-            match record.outcome {
-                VerifyOutcome::Sound => "sound".to_owned(),
-                _ => units::counted(record.faults, "fault"),
-            },
-            String::new(),
-            units::size(record.bytes),
-            String::new(),
-        ),
-        HistoryEvent::Drill(record) => {
-            let time = elapsed(record.recovery_ms);
-            (
-                "drill".to_owned(),
-                outcome(record).to_owned(),
-                String::new(),
-                String::new(),
-                time,
-            )
-        }
-        HistoryEvent::Pin(record) => {
-            let end = match record.action {
-                PinAction::Set => "set",
-                _ => "removed",
-            };
-            (
-                "pin".to_owned(),
-                end.to_owned(),
-                String::new(),
-                String::new(),
-                String::new(),
-            )
-        }
-        HistoryEvent::Forget(record) => (
-            "forget".to_owned(),
-            if told.is_there { "begun" } else { "removed" }.to_owned(),
-            record.database.clone().unwrap_or_default(),
-            units::size(record.size_bytes),
-            String::new(),
-        ),
-        HistoryEvent::Prune(record) => {
-            let size = units::size(record.size_bytes);
-            (
-                "prune".to_owned(),
-                "swept".to_owned(),
-                String::new(),
-                size,
-                String::new(),
-            )
-        }
-        event => {
-            let kind = event.kind().as_str().to_owned();
-            (
-                kind,
-                String::new(),
-                String::new(),
-                String::new(),
-                String::new(),
-            )
-        }
-    };
+    let cells = cells(told);
     let at = to_the_second(&entry.recorded_at).replace('T', " ");
     let id = entry.event.backup().to_string();
-    vec![at, what, end, of, size, time, id]
+    vec![
+        at, cells.what, cells.end, cells.of, cells.size, cells.time, id,
+    ]
+}
+
+fn cells(told: &Told) -> Cells {
+    let event = &told.entry.event;
+    let mut cells = Cells {
+        what: event.kind().as_str().to_owned(),
+        ..Cells::default()
+    };
+    match event {
+        HistoryEvent::Run(run) => {
+            cells.what = format!("backup {}", type_word(run.backup_type));
+            status(run).clone_into(&mut cells.end);
+            cells.of = run.target.clone().unwrap_or_else(|| run.database.clone());
+            cells.size = units::size(run.size_bytes);
+            cells.time = elapsed(Some(run.duration_ms));
+        }
+        HistoryEvent::Verify(record) => {
+            cells.what = format!("verify {}", level(record.level));
+            cells.end = match record.outcome {
+                VerifyOutcome::Sound => "sound".to_owned(),
+                _ => units::counted(record.faults, "fault"),
+            };
+            cells.size = units::size(record.bytes);
+        }
+        HistoryEvent::Drill(record) => {
+            outcome(record).clone_into(&mut cells.end);
+            cells.time = elapsed(record.recovery_ms);
+        }
+        HistoryEvent::Pin(record) => match record.action {
+            PinAction::Set => "set".clone_into(&mut cells.end),
+            _ => "removed".clone_into(&mut cells.end),
+        },
+        HistoryEvent::Forget(record) => {
+            let end = if told.is_there { "begun" } else { "removed" };
+            end.clone_into(&mut cells.end);
+            cells.of = record.database.clone().unwrap_or_default();
+            cells.size = units::size(record.size_bytes);
+        }
+        HistoryEvent::Prune(record) => {
+            "swept".clone_into(&mut cells.end);
+            cells.size = units::size(record.size_bytes);
+        }
+        _ => {}
+    }
+    cells
 }
 
 fn words(event: &HistoryEvent) -> Vec<String> {

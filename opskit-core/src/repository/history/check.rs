@@ -208,23 +208,12 @@ impl HistoryCheck {
 
 /// What the records say of each other.
 fn check(records: &[Stored], known: &[String]) -> HistoryCheck {
-    let by_name: BTreeMap<&str, &Stored> = records
-        .iter()
-        .map(|record| (record.name.as_str(), record))
-        .collect();
+    let names = records.iter().map(|record| (record.name.as_str(), record));
+    let by_name: BTreeMap<&str, &Stored> = names.collect();
     let hashes = records
         .iter()
         .filter_map(|record| Some((record.sha256.as_deref()?, record.name.as_str())));
     let by_hash: BTreeMap<&str, &str> = hashes.collect();
-    let links = |record: &Stored| record.tail.previous.clone().unwrap_or_default();
-    let named: BTreeSet<String> = records
-        .iter()
-        .flat_map(links)
-        .map(|link| link.name)
-        .collect();
-    let ends = records
-        .iter()
-        .filter(|record| !named.contains(record.name.as_str()));
     let chained = records
         .iter()
         .filter(|record| record.tail.previous.is_some());
@@ -232,30 +221,20 @@ fn check(records: &[Stored], known: &[String]) -> HistoryCheck {
         schema: "opskit.history-verify/1",
         records: records.len() as u64,
         chained: chained.count() as u64,
-        ends: ends
-            .filter_map(|record| {
-                Some(Link {
-                    name: record.name.as_str().to_owned(),
-                    sha256: record.sha256.clone()?,
-                })
-            })
-            .collect(),
+        ends: ends(records),
         faults: Vec::new(),
         warnings: Vec::new(),
     };
     for record in records {
+        let name = record.name.as_str();
         if let Err(problem) = &record.entry {
-            check.fault(
-                record.name.as_str(),
-                ChainFaultKind::Unreadable,
-                problem.clone(),
-            );
+            check.fault(name, ChainFaultKind::Unreadable, problem.clone());
         }
         if let Some(problem) = misplaced(record) {
-            check.fault(record.name.as_str(), ChainFaultKind::Moved, problem);
+            check.fault(name, ChainFaultKind::Moved, problem);
         }
-        for link in links(record) {
-            if let Some((kind, problem)) = broken(&link, &by_name, &by_hash) {
+        for link in record.links() {
+            if let Some((kind, problem)) = broken(link, &by_name, &by_hash) {
                 check.fault(&link.name, kind, problem);
             }
         }
@@ -268,6 +247,28 @@ fn check(records: &[Stored], known: &[String]) -> HistoryCheck {
         check.fault(digest, ChainFaultKind::Missing, problem);
     }
     check
+}
+
+/// The records that no other names.
+fn ends(records: &[Stored]) -> Vec<Link> {
+    let links = records.iter().flat_map(Stored::links);
+    let named: BTreeSet<&str> = links.map(|link| link.name.as_str()).collect();
+    let ends = records
+        .iter()
+        .filter(|record| !named.contains(record.name.as_str()));
+    let link = |record: &Stored| {
+        Some(Link {
+            name: record.name.as_str().to_owned(),
+            sha256: record.sha256.clone()?,
+        })
+    };
+    ends.filter_map(link).collect()
+}
+
+impl Stored {
+    fn links(&self) -> &[Link] {
+        self.tail.previous.as_deref().unwrap_or_default()
+    }
 }
 
 /// What is wrong with what a link leads to.

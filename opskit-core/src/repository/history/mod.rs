@@ -233,7 +233,7 @@ impl Repository {
 
 /// What a stored record says.
 fn entry(name: &RecordName, bytes: &[u8], what: &str) -> Result<HistoryEntry> {
-    let event = event(name.kind, bytes, what)?;
+    let event = HistoryEvent::parse_as(name.kind, bytes, what)?;
     let tail = Tail::of(bytes);
     let recorded_at = match (tail.recorded_at, &event) {
         (Some(at), _) => at,
@@ -257,21 +257,37 @@ fn entry(name: &RecordName, bytes: &[u8], what: &str) -> Result<HistoryEntry> {
     })
 }
 
-fn event(kind: RecordKind, bytes: &[u8], what: &str) -> Result<HistoryEvent> {
-    match kind {
-        RecordKind::Run => check_version(bytes, RECORD_VERSION, what)?,
-        RecordKind::Drill => {}
-        _ => check_version(bytes, EVENT_VERSION, what)?,
+impl HistoryEvent {
+    /// Reads the text of a record of this kind.
+    ///
+    /// ```
+    /// use opskit_core::{ErrorKind, repository::{HistoryEvent, RecordKind}};
+    /// let error = HistoryEvent::parse(RecordKind::Verify, br#"{"version": 99}"#).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Unsupported);
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for one of a later version, [`ErrorKind::Damaged`] for what is none.
+    pub fn parse(kind: RecordKind, bytes: &[u8]) -> Result<Self> {
+        Self::parse_as(kind, bytes, "the record")
     }
-    Ok(match kind {
-        RecordKind::Run => HistoryEvent::Run(parse_json(bytes, what)?),
-        RecordKind::Note => HistoryEvent::Note(parse_json(bytes, what)?),
-        RecordKind::Verify => HistoryEvent::Verify(parse_json(bytes, what)?),
-        RecordKind::Drill => HistoryEvent::Drill(drill(bytes, what)?),
-        RecordKind::Pin => HistoryEvent::Pin(parse_json(bytes, what)?),
-        RecordKind::Forget => HistoryEvent::Forget(parse_json(bytes, what)?),
-        RecordKind::Prune => HistoryEvent::Prune(parse_json(bytes, what)?),
-    })
+
+    fn parse_as(kind: RecordKind, bytes: &[u8], what: &str) -> Result<Self> {
+        match kind {
+            RecordKind::Run => check_version(bytes, RECORD_VERSION, what)?,
+            RecordKind::Drill => {}
+            _ => check_version(bytes, EVENT_VERSION, what)?,
+        }
+        Ok(match kind {
+            RecordKind::Run => Self::Run(parse_json(bytes, what)?),
+            RecordKind::Note => Self::Note(parse_json(bytes, what)?),
+            RecordKind::Verify => Self::Verify(parse_json(bytes, what)?),
+            RecordKind::Drill => Self::Drill(drill(bytes, what)?),
+            RecordKind::Pin => Self::Pin(parse_json(bytes, what)?),
+            RecordKind::Forget => Self::Forget(parse_json(bytes, what)?),
+            RecordKind::Prune => Self::Prune(parse_json(bytes, what)?),
+        })
+    }
 }
 
 fn drill(bytes: &[u8], what: &str) -> Result<DrillRecord> {

@@ -73,7 +73,12 @@ impl Repository {
             findings: Findings::of(&history),
         };
         let mut backups = Vec::new();
-        for id in self.among(among)? {
+        let ids = match *among == Among::all() {
+            true => self.backups()?,
+            // It reads what each is of.
+            false => self.among(among)?,
+        };
+        for id in ids {
             ctx.cancel().check()?;
             // Another one may be removing it.
             backups.extend(gathered.candidate(self, &id));
@@ -203,10 +208,10 @@ impl<'a> Findings<'a> {
         for entry in self.0.get(&backup.manifest().id).into_iter().flatten() {
             match &entry.event {
                 HistoryEvent::Verify(record) => {
-                    looked = look(record, backup, &entry.recorded_at).or(looked)
+                    looked = look(record, backup, &entry.recorded_at).or(looked);
                 }
                 HistoryEvent::Drill(record) => {
-                    drilled = drill(record, backup, &entry.recorded_at).or(drilled)
+                    drilled = drill(record, backup, &entry.recorded_at).or(drilled);
                 }
                 _ => {}
             }

@@ -404,7 +404,7 @@ mod tests {
     fn what_is_needed_stays_and_goes_after_what_needs_it() {
         let mut backups: Vec<Candidate> = (0..5).map(|at| backup(at, i64::from(at))).collect();
         let needs = |backup: &mut Candidate, parent| {
-            backup.known.as_mut().unwrap().parent = Some(id(parent))
+            backup.known.as_mut().unwrap().parent = Some(id(parent));
         };
         needs(&mut backups[0], 1);
         needs(&mut backups[1], 2);

@@ -255,6 +255,13 @@ fn proven(state: &RetentionState, plan: &RetentionPlan) -> BTreeMap<Group, usize
     found
 }
 
+/// Tells the span of the calendar that an instant falls into.
+type Span = fn(OffsetDateTime) -> (i32, u8, u8, u8);
+
+fn day_of(at: OffsetDateTime) -> (i32, u8, u8, u8) {
+    (at.year(), at.month() as u8, at.day(), 0)
+}
+
 /// What the manual says of a rule, word by word, for one backup among those that count.
 fn says(rules: &Retention, at: usize, counted: &[OffsetDateTime]) -> bool {
     let later = &counted[at + 1..];
@@ -265,28 +272,20 @@ fn says(rules: &Retention, at: usize, counted: &[OffsetDateTime]) -> bool {
     let by_age = rules
         .keep_within
         .is_some_and(|within| newest - counted[at] <= within);
-    let date = |at: OffsetDateTime| (at.year(), at.month() as u8, at.day());
-    let spans: [(Option<u32>, &dyn Fn(OffsetDateTime) -> (i32, u8, u8, u8)); 6] = [
-        (rules.keep_hourly, &|at| {
+    let spans: [(Option<u32>, Span); 6] = [
+        (rules.keep_hourly, |at| {
             (at.year(), at.month() as u8, at.day(), at.hour())
         }),
-        (rules.keep_daily, &|at| {
-            let (year, month, day) = date(at);
-            (year, month, day, 0)
+        (rules.keep_daily, day_of),
+        (rules.keep_weekly, |at| {
+            let days = at.weekday().number_days_from_monday();
+            day_of(at - Duration::days(i64::from(days)))
         }),
-        (rules.keep_weekly, &|at| {
-            // The Monday of the week.
-            let monday = at - Duration::days(i64::from(at.weekday().number_days_from_monday()));
-            let (year, month, day) = date(monday);
-            (year, month, day, 0)
-        }),
-        (rules.keep_monthly, &|at| {
-            (at.year(), at.month() as u8, 0, 0)
-        }),
-        (rules.keep_quarterly, &|at| {
+        (rules.keep_monthly, |at| (at.year(), at.month() as u8, 0, 0)),
+        (rules.keep_quarterly, |at| {
             (at.year(), (at.month() as u8).div_ceil(3), 0, 0)
         }),
-        (rules.keep_yearly, &|at| (at.year(), 0, 0, 0)),
+        (rules.keep_yearly, |at| (at.year(), 0, 0, 0)),
     ];
     let by_span = spans.iter().any(|(wanted, span)| {
         let own = span(counted[at]);
