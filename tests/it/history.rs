@@ -207,7 +207,7 @@ async fn writers_of_one_time_break_nothing() {
                 scope.spawn(|| {
                     made.repository
                         .record_verification(&report, SystemTime::now().into())
-                        .unwrap()
+                        .unwrap();
                 });
             }
         });

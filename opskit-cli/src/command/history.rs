@@ -62,7 +62,7 @@ pub(crate) fn run(args: &HistoryArgs, app: &App) -> Result<(), Stop> {
         HistoryFormat::Json => printer.json(&document)?,
         HistoryFormat::Log => printer.result(&line::lines(&document.records)?)?,
         HistoryFormat::Table => {
-            printer.result(&table::text(&document.records, &document.location))?
+            printer.result(&table::text(&document.records, &document.location))?;
         }
     }
     document
