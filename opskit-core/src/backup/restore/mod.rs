@@ -26,6 +26,7 @@ mod lacking;
 mod login;
 mod mark;
 mod only;
+mod outside;
 mod pages;
 mod plan;
 mod platform;

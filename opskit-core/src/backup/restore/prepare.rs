@@ -8,6 +8,7 @@ use super::gaps;
 use super::graph::Graph;
 use super::mark;
 use super::only::{self, Standing};
+use super::outside::Absent;
 use super::plan::{PlannedTable, RestorePlan, SessionKind};
 use super::platform::{self, OfPlatform, Seen};
 use super::problems;
@@ -136,7 +137,13 @@ async fn objects(
     let parts = (&mut stored.model, &mut stored.contents);
     let mut standing = only::cut(admin, parts, &graph, target, request).await?;
     skipped.extend(standing.named.iter().cloned());
-    let unproven = lessen(&mut stored, &graph, target, (request, kind), &mut skipped);
+    let absent = Absent::look(admin, &stored.model, request).await?;
+    let optional = on_platform(&stored.model);
+    let parts = (&mut stored.model, &mut stored.contents);
+    let gone = absent.leave_out(parts, &graph, &optional, request);
+    skipped.extend(gone.named);
+    let mut unproven = lessen(&mut stored, &graph, target, (request, kind), &mut skipped);
+    unproven.labels.extend(gone.labels);
     let (platform, told) = platform::choose(&seen, &mut stored.contents, &stored.model);
     skipped.extend(told.skipped);
     let script = script_of(&stored.model, target, &mut skipped)?;
@@ -157,6 +164,7 @@ async fn objects(
     let mut plan = outline(&reader, &stored, target, kind);
     plan.problems.extend(problems::foreign_grants(foreign));
     tell(&mut plan, &stored, &graph, target, (request, &around));
+    plan.problems.extend(absent.problem(&optional, request));
     count(&mut plan, &statements);
     plan.warnings.extend(told.warnings);
     earlier.tell(&mut plan);
@@ -186,7 +194,7 @@ async fn objects(
         strangers: changes.strangers,
         platform,
         unproven,
-        optional: on_platform(&stored.model),
+        optional,
     };
     Ok((prepared, plan))
 }
