@@ -161,7 +161,11 @@ async fn a_drill_of_a_project_proves_what_a_plain_server_can() {
         assert!(is_told, "{missing}: {:#?}", report.unproven);
     }
     let key = "constraint profiles_id_fkey on public.profiles: it needs ";
-    assert!(report.unproven.iter().any(|it| it.starts_with(key)), "{:#?}", report.unproven);
+    assert!(
+        report.unproven.iter().any(|it| it.starts_with(key)),
+        "{:#?}",
+        report.unproven
+    );
     // What needs nothing of the platform's is not among them.
     for proven in ["policy readable", "table ", "extension citext", "view "] {
         let is_told = report.unproven.iter().any(|it| it.starts_with(proven));
@@ -188,5 +192,8 @@ async fn a_plan_names_what_the_target_lacks_of_the_platform() {
     let going = request.with_on_error(OnError::KeepGoing);
     let plan = told(trip.plan(&target.url("postgres"), going).await);
     let problems = &plan.plan().problems;
-    assert!(!problems.iter().any(|it| it.starts_with(lacks)), "{problems:#?}");
+    assert!(
+        !problems.iter().any(|it| it.starts_with(lacks)),
+        "{problems:#?}"
+    );
 }

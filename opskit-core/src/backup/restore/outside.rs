@@ -53,7 +53,10 @@ impl Absent {
                 1 => String::new(),
                 count => format!(" and {} more", count - 1),
             };
-            let why = format!("it needs {}{more}, which this database does not have", told(first));
+            let why = format!(
+                "it needs {}{more}, which this database does not have",
+                told(first)
+            );
             Some((*object, why))
         };
         let roots: HashMap<Address, String> = lacking.filter_map(reason).collect();
@@ -69,7 +72,10 @@ impl Absent {
         if request.missing == Missing::Skip || request.on_error == OnError::KeepGoing {
             return None;
         }
-        let needed = self.0.iter().filter(|(object, _)| !optional.contains(object));
+        let needed = self
+            .0
+            .iter()
+            .filter(|(object, _)| !optional.contains(object));
         let needed: BTreeSet<&OutsideIdentity> = needed.flat_map(|(_, on)| on).collect();
         problems::list(
             "the target lacks what objects of the backup need and no backup brings (with --keep-going what needs them fails, and all else is restored):",

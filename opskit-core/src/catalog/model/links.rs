@@ -176,7 +176,10 @@ impl Owners {
         let found = pairs.0.iter().filter_map(|(object, on)| {
             let on = identities.get(on).filter(|_| self.owner(*on).is_none())?;
             let object = self.owner(*object)?;
-            Some(Outside { object, on: on.clone() })
+            Some(Outside {
+                object,
+                on: on.clone(),
+            })
         });
         let mut outside: Vec<Outside> = found.collect();
         outside.sort_unstable();
