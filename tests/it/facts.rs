@@ -244,7 +244,8 @@ async fn roles_of_restores_that_run_are_nobodys() {
     ))
     .await;
     let found = facts(&db).await;
-    db.psql(&format!("drop role {role}; drop role {group}")).await;
+    db.psql(&format!("drop role {role}; drop role {group}"))
+        .await;
     let of = |name: &str| {
         let mut facts = found.cluster.iter();
         facts.any(|fact| fact.object.contains(name))

@@ -189,6 +189,7 @@ async fn a_plan_names_what_the_target_lacks_of_the_platform() {
     let problem = problems.iter().find(|it| it.starts_with(lacks));
     let problem = problem.unwrap_or_else(|| panic!("{problems:#?}"));
     assert!(problem.contains("function auth.uid()"), "{problem}");
+    plan.close().await;
     let going = request.with_on_error(OnError::KeepGoing);
     let plan = told(trip.plan(&target.url("postgres"), going).await);
     let problems = &plan.plan().problems;

@@ -6,6 +6,7 @@ use super::defaults;
 use super::earlier::{self, Earlier};
 use super::gaps;
 use super::graph::Graph;
+use super::lacking;
 use super::mark;
 use super::only::{self, Standing};
 use super::outside::Absent;
@@ -80,6 +81,8 @@ pub(super) struct Unproven {
     /// Objects that were left out, as [`label`](super::lacking::label) spells them.
     pub(super) labels: HashSet<String>,
     pub(super) asleep: Vec<Asleep>,
+    /// Schemas that extensions bring, which in the source were not the user's.
+    pub(super) brought: HashSet<String>,
 }
 
 /// Reads, looks, and plans.
@@ -158,11 +161,15 @@ async fn objects(
     let about = (&stored.model, target, open.as_slice());
     let by = (request, kind);
     let foreign = strangers::take_foreign(&mut statements, about, by, &mut skipped);
+    let privileges = foreign.left.iter().map(|object| lacking::label(object));
+    unproven.labels.extend(privileges);
+    unproven.brought = brought(&stored.model, target);
     let backup_type = reader.manifest().backup_type;
     let missing = (&stored.contents, &stored.model);
     skipped.extend(gaps::not_in_it(missing, backup_type, request));
     let mut plan = outline(&reader, &stored, target, kind);
-    plan.problems.extend(problems::foreign_grants(foreign));
+    plan.problems
+        .extend(problems::foreign_grants(foreign.refused));
     tell(&mut plan, &stored, &graph, target, (request, &around));
     plan.problems.extend(absent.problem(&optional, request));
     count(&mut plan, &statements);
@@ -237,7 +244,22 @@ fn lessen(
     Unproven {
         labels: left.labels,
         asleep,
+        brought: HashSet::new(),
     }
+}
+
+/// The schemas, as facts name them, that extensions make here and that belonged to a platform in the source.
+fn brought(model: &Model, target: &Target) -> HashSet<String> {
+    let schemas = model
+        .objects
+        .iter()
+        .filter_map(|object| match &object.definition {
+            Definition::Extension(it) if !it.schema_is_known => Some(&it.schema),
+            _ => None,
+        });
+    let new = schemas.filter(|schema| !target.schemas.contains(*schema));
+    new.map(|schema| lacking::label(&format!("schema {schema}")))
+        .collect()
 }
 
 /// What stands in the way, and what the user should know.

@@ -74,6 +74,18 @@ impl Restore {
         &self.plan
     }
 
+    /// Gives the plan up: the target is free for another restore. So it is when the plan is dropped, a little later.
+    ///
+    /// ```no_run
+    /// # async fn example(restore: opskit_core::backup::restore::Restore) {
+    /// println!("{} statements", restore.plan().pre_data + restore.plan().post_data);
+    /// restore.close().await;
+    /// # }
+    /// ```
+    pub async fn close(self) {
+        self.admin.close().await;
+    }
+
     /// Restores, and compares what there is then with the backup. A report that tells of failures or
     /// differences is a result too: ask [`RestoreReport::is_same`].
     ///
