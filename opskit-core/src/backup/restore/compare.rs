@@ -1,7 +1,7 @@
 //! Whether the database is what the backup says: facts, counts, fingerprints.
 
+use super::chosen::Unproven;
 use super::lacking::label;
-use super::prepare::Unproven;
 use super::report::Difference;
 use super::request::{Carry, Part, RestoreRequest};
 use super::target;

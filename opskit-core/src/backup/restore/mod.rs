@@ -13,6 +13,7 @@ mod allowed;
 mod around;
 mod between;
 mod changes;
+mod chosen;
 mod code;
 mod compare;
 mod defaults;
