@@ -1,10 +1,10 @@
 //! Rows into tables that exist: what stands in their way is taken away meanwhile, and put back whatever
 //! becomes of the rows, but for what the server puts back only when they are there.
 
-use super::run::Work;
 use super::sessions::{Opener, Sessions};
 use super::steps::as_role;
 use super::target::Bracket;
+use super::work::Work;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::quote_ident;
 use crate::postgres::wire::WireConnection;

@@ -1,7 +1,7 @@
 //! Whether the database is what the backup says: facts, counts, fingerprints.
 
+use super::chosen::Unproven;
 use super::lacking::label;
-use super::prepare::Unproven;
 use super::report::Difference;
 use super::request::{Carry, Part, RestoreRequest};
 use super::target;
@@ -144,8 +144,10 @@ pub(crate) async fn facts(
 fn without_unproven(objects: &mut Vec<ObjectDiff>, unproven: &Unproven) {
     objects.retain_mut(|object| {
         let name = label(&object.object);
-        if object.only_in == Some(Side::A) {
-            return !is_left_out(&unproven.labels, &name);
+        match object.only_in {
+            Some(Side::A) => return !is_left_out(&unproven.labels, &name),
+            Some(Side::B) => return !unproven.brought.contains(&name),
+            None => {}
         }
         let mut asleep = unproven.asleep.iter().filter(|it| it.label == name);
         if let Some(asleep) = asleep.next() {
@@ -156,7 +158,7 @@ fn without_unproven(objects: &mut Vec<ObjectDiff>, unproven: &Unproven) {
                 .rows
                 .retain(|row| row.only_in.is_some() || !row.attributes.is_empty());
         }
-        object.only_in.is_some() || !object.rows.is_empty()
+        !object.rows.is_empty()
     });
 }
 

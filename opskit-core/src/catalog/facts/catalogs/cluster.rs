@@ -8,8 +8,8 @@ const CLUSTER: Walk = Walk {
 };
 
 /// What is said about roles, tablespaces and this database.
-const OF_CLUSTER: &str =
-    "(x.classoid in (1260, 1213) and x.objoid >= 16384 or x.classoid = 1262 and x.objoid = d.oid)";
+const OF_CLUSTER: &str = "(x.classoid = 1213 and x.objoid >= 16384 or x.classoid = 1262 and x.objoid = d.oid \
+    or x.classoid = 1260 and x.objoid >= 16384 and pg_catalog.pg_get_userbyid(x.objoid) !~ '^opskit_restore_')";
 
 /// The database that is read.
 const THIS_DATABASE: &str =
@@ -41,7 +41,7 @@ pub(super) const WALKS: &[Walk] = &[
     Walk {
         catalog: "pg_db_role_setting",
         joins: THIS_DATABASE,
-        rows: "x.setdatabase in (0, d.oid)",
+        rows: "x.setdatabase in (0, d.oid) and pg_catalog.pg_get_userbyid(x.setrole) !~ '^opskit_restore_'",
         object: (
             "case when x.setrole = 0 then 1262 else 1260 end",
             "case when x.setrole = 0 then d.oid else x.setrole end",
