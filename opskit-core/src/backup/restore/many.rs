@@ -25,11 +25,11 @@ impl Work<'_> {
         self.steps.run(admin, &mut worker, &pre).await?;
         self.phase("objects before rows", start);
         let start = self.now();
-        worker = match self.request.part {
-            Part::Schema => worker,
-            Part::Everything => self.rows_over(&opener, &owner, worker).await?,
-            Part::Data => self.rows_between(sessions, worker).await?,
-        };
+        match self.request.part {
+            Part::Schema => {}
+            Part::Everything => self.rows_over(&opener, &owner).await?,
+            Part::Data => self.rows_between(sessions, &mut worker).await?,
+        }
         let admin = &mut sessions.admin;
         self.phase("rows", start);
         let start = self.now();
@@ -59,13 +59,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Loads all rows; `worker` loads what is not the user's tables.
-    pub(super) async fn rows_over(
-        &mut self,
-        opener: &Opener,
-        owner: &Opener,
-        worker: WireConnection,
-    ) -> Result<WireConnection> {
+    /// Loads all rows; those that are not of the user's tables over the owner's session.
+    pub(super) async fn rows_over(&mut self, opener: &Opener, owner: &Opener) -> Result<()> {
         // First, because a check of the user's may look there.
         self.platform_rows(owner).await?;
         let failures = self.rows.load(opener).await?;
@@ -78,7 +73,7 @@ impl Work<'_> {
             .await?;
         session = self.rows.load_extensions(session, Transaction::Own).await?;
         session.close().await;
-        Ok(worker)
+        Ok(())
     }
 
     /// Loads the rows of the platform's tables: before what reacts to rows is made there.

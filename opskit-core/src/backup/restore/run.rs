@@ -1,4 +1,4 @@
-//! The order of things.
+//! From the plan of a restore to its report.
 
 use super::plan::RestorePlan;
 use super::prepare::{self, Prepared};
