@@ -18,7 +18,7 @@ use crate::postgres::wire::WireConnection;
 use std::collections::HashSet;
 
 /// What was decided, and what is told of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Chosen {
     /// What the target has of what some tables need.
     pub(super) standing: Standing,

@@ -21,8 +21,8 @@ impl Work<'_> {
             login.enter(admin, &self.prepared.existing_schemas).await?;
             login.refer(admin, &self.prepared.standing).await?;
         }
-        let pre = self.section(Section::PreData);
-        self.steps.run(admin, &mut worker, &pre).await?;
+        self.run_section(Section::PreData, admin, &mut worker)
+            .await?;
         self.phase("objects before rows", start);
         let start = self.now();
         match self.request.part {

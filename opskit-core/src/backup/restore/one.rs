@@ -19,9 +19,7 @@ impl Work<'_> {
         self.around(&mut session, &roles).await?;
         let drops = std::mem::take(&mut self.prepared.drops);
         self.own(&mut session, &drops).await?;
-        let pre = self.section(Section::PreData);
-        self.steps
-            .run(&mut sessions.admin, &mut session, &pre)
+        self.run_section(Section::PreData, &mut sessions.admin, &mut session)
             .await?;
         let brackets = std::mem::take(&mut self.prepared.brackets);
         self.own(&mut session, &sides(&brackets, |bracket| &bracket.before))
@@ -33,18 +31,14 @@ impl Work<'_> {
         }
         self.own(&mut session, &sides(&brackets, |bracket| &bracket.after))
             .await?;
-        let post = self.section(Section::PostData);
-        self.steps
-            .run(&mut sessions.admin, &mut session, &post)
+        self.run_section(Section::PostData, &mut sessions.admin, &mut session)
             .await?;
         let sequences = self.sequences();
         for check in brackets.iter().filter_map(|it| it.check.as_ref()) {
             session.query_one(check).await?;
         }
         self.own(&mut session, &sequences).await?;
-        let access = self.section(Section::Access);
-        self.steps
-            .run(&mut sessions.admin, &mut session, &access)
+        self.run_section(Section::Access, &mut sessions.admin, &mut session)
             .await?;
         let database = std::mem::take(&mut self.prepared.database);
         self.around(&mut session, &database).await?;

@@ -131,6 +131,16 @@ impl<'a> Work<'a> {
             .collect()
     }
 
+    pub(super) async fn run_section(
+        &mut self,
+        section: Section,
+        admin: &mut WireConnection,
+        worker: &mut WireConnection,
+    ) -> Result<()> {
+        let statements = self.section(section);
+        self.steps.run(admin, worker, &statements).await
+    }
+
     pub(super) fn sequences(&self) -> Vec<(String, String)> {
         if self.request.part == Part::Schema {
             return Vec::new();
