@@ -20,6 +20,7 @@ mod defaults;
 mod drops;
 mod earlier;
 mod ends;
+mod expected;
 mod gaps;
 mod graph;
 mod guard;

@@ -5,6 +5,7 @@ use super::changes::Changes;
 use super::chosen::{Chosen, Unproven};
 use super::defaults;
 use super::earlier::{self, Earlier};
+use super::expected::Expected;
 use super::gaps;
 use super::graph::Graph;
 use super::lacking;
@@ -20,7 +21,6 @@ use super::stored::{self, Stored};
 use super::strangers;
 use super::target::{Bracket, Target};
 use crate::catalog::ddl::{Action, DdlOptions, Script, Section, Statement};
-use crate::catalog::facts::Facts;
 use crate::catalog::model::Model;
 use crate::catalog::{Address, CatalogId};
 use crate::context::OpContext;
@@ -42,7 +42,7 @@ pub(super) struct Prepared {
     pub(super) statements: Vec<Statement>,
     pub(super) graph: Graph,
     pub(super) sizes: Sizes,
-    pub(super) facts: Option<Facts>,
+    pub(super) expected: Option<Expected>,
     /// What the target has of what some tables need.
     pub(super) standing: Standing,
     /// Schemas of the backup that the target has.
@@ -164,7 +164,7 @@ async fn objects(
         sequences: stored.contents.sequences,
         statements,
         graph,
-        facts: stored.facts,
+        expected: stored.expected,
         existing_schemas,
         standing: chosen.standing,
         open_schemas: open,

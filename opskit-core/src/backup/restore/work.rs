@@ -179,9 +179,10 @@ impl<'a> Work<'a> {
 
     /// Compares objects, which runs none of their code.
     pub(super) async fn compare_facts(&mut self, url: &DatabaseUrl) -> Result<()> {
-        if let Some(facts) = &self.prepared.facts {
+        if let Some(expected) = &self.prepared.expected {
+            let (from, wanted) = ((self.ctx, url), (expected, &self.rows.reader));
             let by = (&self.request, &self.prepared.unproven);
-            compare::facts(self.ctx, url, facts, by, &mut self.comparison).await?;
+            compare::facts(from, wanted, by, &mut self.comparison).await?;
         }
         Ok(())
     }

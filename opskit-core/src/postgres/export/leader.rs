@@ -6,9 +6,7 @@ use super::query::{check_query, describe_query, take_locks_over};
 use super::report::SourceIdentity;
 use super::request::{ExportRequest, Selection};
 use super::settings::{BEGIN, apply, bounded_wait, client_encoding};
-use crate::catalog::{
-    Heap, Relation, columns_from, columns_sql, heaps_from, heaps_sql, types_from, types_sql,
-};
+use crate::catalog::{Heap, Relation, columns_from, heaps_from, heaps_sql, types_from, types_sql};
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::plan::{BlockRange, Part, parts};
@@ -142,8 +140,10 @@ impl Leader {
             plan.tables.push(self.plan_query(sql).await?);
             return Ok(plan);
         }
-        for at in 0..self.relations.len() {
-            let relation = self.relations[at].clone();
+        let relations = self.relations.clone();
+        let oids: Vec<u32> = relations.iter().map(|relation| relation.oid).collect();
+        let mut row_types = self.row_types(&oids).await?;
+        for relation in relations {
             self.check_same(&relation).await?;
             if relation.has_children {
                 plan.warnings.push(format!(
@@ -151,7 +151,9 @@ impl Leader {
                     relation.name
                 ));
             }
-            plan.tables.push(self.plan_table(request, &relation).await?);
+            let row_type = row_types.remove(&relation.oid).unwrap_or_default();
+            let table = self.plan_table(request, &relation, row_type).await?;
+            plan.tables.push(table);
         }
         Ok(plan)
     }
@@ -160,8 +162,8 @@ impl Leader {
         &mut self,
         request: &ExportRequest,
         relation: &Relation,
+        row_type: RowType,
     ) -> Result<TablePlan> {
-        let row_type = self.columns(relation).await?;
         let rows = self
             .session
             .rows("cannot read the sizes of tables", heaps_sql(relation.oid))
@@ -202,19 +204,6 @@ impl Leader {
             query: None,
             part_queries: Vec::new(),
         })
-    }
-
-    async fn columns(&mut self, relation: &Relation) -> Result<RowType> {
-        let columns = self
-            .session
-            .rows("cannot read the columns", columns_sql(&[relation.oid]))
-            .await?;
-        let oids: HashSet<u32> = columns
-            .iter()
-            .filter_map(|row| row.get(1)?.as_deref()?.parse().ok())
-            .collect();
-        let types = self.types(oids).await?;
-        columns_from(&columns, &types)
     }
 
     pub(super) async fn types(&mut self, oids: HashSet<u32>) -> Result<TypeCatalog> {
