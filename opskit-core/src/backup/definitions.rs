@@ -73,11 +73,12 @@ impl Definitions {
         })
     }
 
-    /// Refuses what changed before `now`, a transaction that started after all was read.
-    pub(super) async fn refuse_changes(&self, now: &mut Session) -> Result<()> {
+    /// Refuses what changed before `now`, a transaction that started after all was read. Once.
+    pub(super) async fn refuse_changes(&mut self, now: &mut Session) -> Result<()> {
         let facts = read_facts_in(now, self.server_version, self.again.clone()).await?;
         let versions = now.rows(DOING, versions_sql(&facts.scope)).await?;
-        let changed = first_difference(&self.prints, &prints(facts))
+        let before = std::mem::take(&mut self.prints);
+        let changed = first_difference(&before, &prints(facts))
             .or_else(|| first_change(&self.versions, &versions));
         changed.map_or(Ok(()), |object| Err(changed_meanwhile(object)))
     }

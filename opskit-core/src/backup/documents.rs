@@ -17,7 +17,11 @@ const ZSTD_LEVEL: i32 = 1;
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// One document.
-pub(super) struct Document(Vec<u8>);
+pub(super) struct Document {
+    packed: Vec<u8>,
+    /// What it has when it is unpacked.
+    bytes: u64,
+}
 
 /// What a restore and people read of definitions.
 #[derive(Debug)]
@@ -51,7 +55,12 @@ impl Write for Packing {
 /// The size is what is of interest.
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Document({} bytes compressed)", self.0.len())
+        write!(
+            f,
+            "Document({} bytes, {} compressed)",
+            self.bytes,
+            self.packed.len()
+        )
     }
 }
 
@@ -104,13 +113,15 @@ impl Document {
         let (bytes, packed) =
             packed().map_err(|source: io::Error| cannot_write(what).with_source(source))?;
         check_size(what, bytes, DOCUMENT_BYTES_MAX)?;
-        Ok(Self(packed))
+        Ok(Self { packed, bytes })
     }
 
     /// The document itself.
     pub(super) fn text_of(&self, what: &str) -> Result<Vec<u8>> {
-        let failed = |source| cannot_write(what).with_source(source);
-        zstd::decode_all(self.0.as_slice()).map_err(failed)
+        let mut text = Vec::with_capacity(self.bytes as usize);
+        let unpacked = zstd::stream::copy_decode(self.packed.as_slice(), &mut text);
+        unpacked.map_err(|source| cannot_write(what).with_source(source))?;
+        Ok(text)
     }
 }
 
@@ -151,7 +162,7 @@ mod tests {
         let document = Document::json("model", &values).unwrap();
         let text = document.text_of("model").unwrap();
         assert_eq!(text, serde_json::to_vec(&values).unwrap());
-        assert!(document.0.len() < text.len() / 3);
+        assert!(document.packed.len() < text.len() / 3);
         assert!(!format!("{document:?}").contains("column"));
     }
 

@@ -188,7 +188,7 @@ impl Ready {
         let snapshot_at = ctx.clock().now();
         let again = inventory(&mut leader.session, request).await?;
         choice.refuse_changes(&again)?;
-        let definitions = Definitions::read(&mut leader, request).await?;
+        let mut definitions = Definitions::read(&mut leader, request).await?;
         let version = leader.source.server_version;
         let around = read_cluster_in(&mut leader.session, version).await?;
         plan.objects = definitions.objects;
