@@ -13,7 +13,7 @@ use crate::catalog::facts::FactsOptions;
 use crate::catalog::model::Model;
 use crate::catalog::versions::{LABELS_SQL, first_change, versions_sql};
 use crate::catalog::{Address, TextRow};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result, changed_meanwhile};
 use crate::postgres::catalog::{begin, read_model_in};
 use crate::postgres::export::Leader;
 use crate::postgres::facts::read_facts_in;
@@ -80,7 +80,7 @@ impl Definitions {
         let before = std::mem::take(&mut self.prints);
         let changed = first_difference(&before, &prints(facts))
             .or_else(|| first_change(&self.versions, &versions));
-        changed.map_or(Ok(()), |object| Err(changed_meanwhile(object)))
+        changed.map_or(Ok(()), |object| Err(definition_changed(object)))
     }
 
     /// Refuses labels of enums that changed before the last row was read: values are sent with the labels
@@ -99,7 +99,7 @@ impl Definitions {
         .await?;
         let labels = session.rows(DOING, LABELS_SQL.to_owned()).await?;
         let changed = first_change(&self.labels, &labels);
-        changed.map_or(Ok(()), |object| Err(changed_meanwhile(object)))
+        changed.map_or(Ok(()), |object| Err(definition_changed(object)))
     }
 }
 
@@ -135,10 +135,8 @@ impl Made {
     }
 }
 
-fn changed_meanwhile(object: &str) -> Error {
-    Error::new(
-        ErrorKind::Busy,
-        format!("the definition of {object} changed while the database was read"),
-    )
-    .with_hint("Run it again when no migration is going on.")
+fn definition_changed(object: &str) -> Error {
+    changed_meanwhile(format!(
+        "the definition of {object} changed while the database was read"
+    ))
 }

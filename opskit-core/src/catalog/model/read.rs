@@ -13,7 +13,7 @@ use super::{language, operator, operator_class, text_search};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::scope::Scope;
 use crate::catalog::{TextRow, number, text};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, changed_meanwhile};
 use std::collections::HashMap;
 
 /// What the queries of the model are about.
@@ -235,12 +235,7 @@ fn spells_nothing(error: &serde_json::Error) -> bool {
 }
 
 fn gone(what: &str, source: serde_json::Error) -> Error {
-    Error::new(
-        ErrorKind::Busy,
-        format!("{what} changed while they were read"),
-    )
-    .with_hint("Run it again when no migration is going on.")
-    .with_source(source)
+    changed_meanwhile(format!("{what} changed while they were read")).with_source(source)
 }
 
 fn not_understood(what: &str, source: serde_json::Error) -> Error {

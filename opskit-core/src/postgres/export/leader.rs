@@ -8,7 +8,7 @@ use super::request::{ExportRequest, Selection};
 use super::settings::{BEGIN, apply, bounded_wait, client_encoding};
 use crate::catalog::{Heap, Relation, columns_from, heaps_from, heaps_sql, types_from, types_sql};
 use crate::context::OpContext;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, changed_meanwhile};
 use crate::export::plan::{BlockRange, Part, parts};
 use crate::name::QualifiedName;
 use crate::pgtype::{RowType, TypeCatalog};
@@ -305,9 +305,7 @@ pub(super) fn refuse_rewritten(rewritten: &[QualifiedName]) -> Result<()> {
 }
 
 pub(crate) fn changed(name: &QualifiedName) -> Error {
-    Error::new(
-        ErrorKind::Busy,
-        format!("\"{name}\" was dropped, renamed or rewritten while it was read"),
-    )
-    .with_hint("Run it again when no migration is going on.")
+    changed_meanwhile(format!(
+        "\"{name}\" was dropped, renamed or rewritten while it was read"
+    ))
 }
