@@ -1,12 +1,18 @@
 //! What was typed. Nothing here is checked against anything but itself.
 
 mod backup;
+mod environment;
+mod history;
 mod restore;
+mod retention;
 
 pub(crate) use backup::{
     BackupArgs, CopyArgs, ListArgs, OfArgs, RepositoryArgs, ShowArgs, VerifyArgs,
 };
+pub(crate) use environment::{EnvAction, EnvArgs};
+pub(crate) use history::{HistoryAction, HistoryArgs, HistoryFormat, HistoryVerifyArgs};
 pub(crate) use restore::{DrillArgs, RestoreArgs};
+pub(crate) use retention::{ForgetArgs, PinArgs, PruneArgs, RuleArgs};
 
 use crate::exit::EXIT_CODES;
 use crate::limits::LimitArgs;
@@ -73,9 +79,14 @@ pub(crate) enum Command {
     Copy(CopyArgs),
     Restore(RestoreArgs),
     Drill(DrillArgs),
+    History(HistoryArgs),
+    Forget(ForgetArgs),
+    Prune(PruneArgs),
+    Pin(PinArgs),
     Demo(DemoArgs),
     Schema(SchemaArgs),
     Config(ConfigArgs),
+    Env(EnvArgs),
     Generate(GenerateArgs),
 }
 

@@ -14,6 +14,7 @@ mod logging;
 #[cfg(test)]
 mod manuals;
 mod output;
+mod overdue;
 mod printer;
 mod progress;
 mod project;
@@ -94,7 +95,12 @@ fn run(command: Command, app: App) -> Result<(), Stop> {
         Command::Copy(args) => command::copy::run(&args, &app),
         Command::Restore(args) => command::restore::run(&args, &app),
         Command::Drill(args) => command::drill::run(&args, &app),
+        Command::History(args) => command::history::run(&args, &app),
+        Command::Forget(args) => command::forget::run(&args, &app),
+        Command::Prune(args) => command::prune::run(&args, &app),
+        Command::Pin(args) => command::pin::run(&args, &app),
         Command::Config(args) => command::config::run(&args, &app),
+        Command::Env(args) => command::environment::run(&args, &app),
         Command::Demo(args) => command::demo::run(&args, &app),
         Command::Schema(args) => command::schema::run(&args, &app),
         Command::Generate(args) => command::generate::run(&args, &app),

@@ -106,8 +106,16 @@ impl Printer {
 
     /// Writes a result.
     pub(crate) fn result(&self, text: &str) -> Result<(), Stop> {
-        let mut out = stdout().lock();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        self.write(|out| out.write_all(text.as_bytes()))
+    }
+
+    /// Writes a large result piece by piece.
+    pub(crate) fn write(
+        &self,
+        result: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), Stop> {
+        let mut out = BufWriter::new(stdout().lock());
+        let written = result(&mut out).and_then(|()| out.flush());
         written.map_err(stdout_failed)
     }
 

@@ -31,6 +31,11 @@ impl Place {
         }
     }
 
+    /// Its name in `opskit.toml`.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// A repository of `opskit.toml`.
     fn named(name: &str, project: &Project, app: &App) -> Result<Self, Error> {
         let url = &project.config.repository(name)?.url;

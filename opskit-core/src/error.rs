@@ -130,10 +130,12 @@ struct Inner {
 
 impl Error {
     /// An error of `kind` that says `message`: a lower-case fragment with no final dot.
+    ///
+    /// No more than 8 KiB of it are kept: names in a backup that somebody forged are of any size.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            message: bounded(message.into()),
             hint: None,
             source: None,
         }))
@@ -195,6 +197,16 @@ impl Error {
     }
 }
 
+const MESSAGE_BYTES_MAX: usize = 8 << 10;
+
+fn bounded(mut message: String) -> String {
+    if message.len() > MESSAGE_BYTES_MAX {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+        message.push('…');
+    }
+    message
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)
@@ -221,6 +233,11 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
+}
+
+/// Something that was dropped or changed by somebody else while it was read.
+pub(crate) fn changed_meanwhile(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Busy, message).with_hint("Run it again when no migration is going on.")
 }
 
 /// A stored document that cannot be understood. Where, but not what: the parser repeats values.
@@ -281,6 +298,13 @@ mod tests {
         );
         assert_eq!(outer.kind(), ErrorKind::Busy);
         assert_eq!(outer.hint(), Some("Try later."));
+    }
+
+    #[test]
+    fn a_message_is_short_whatever_it_names() {
+        let error = Error::new(ErrorKind::Damaged, "é".repeat(70_000));
+        assert!(error.to_string().len() < 9_000);
+        assert!(error.to_string().ends_with("é…"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Read the modules in this order; each uses only what stands before it:
 //! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`hook`], [`pgtype`], [`catalog`],
-//! [`export`], [`config`], [`sink`], [`repository`], [`postgres`], [`scratch`], [`backup`].
+//! [`export`], [`config`], [`environment`], [`sink`], [`repository`], [`postgres`], [`scratch`], [`backup`].
 #![cfg_attr(
     test,
     expect(
@@ -16,6 +16,7 @@ pub mod cancel;
 pub mod catalog;
 pub mod config;
 pub mod context;
+pub mod environment;
 pub mod error;
 pub mod event;
 pub mod export;

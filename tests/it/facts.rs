@@ -231,3 +231,25 @@ async fn extensions_and_platforms_are_not_the_users() {
             .any(|fact| fact.object.contains("mine"))
     );
 }
+
+/// A restore makes a role for as long as it runs, and every backup beside it would tell another cluster.
+#[tokio::test]
+async fn roles_of_restores_that_run_are_nobodys() {
+    let db = database().await;
+    let role = format!("opskit_restore_0_{}", db.name());
+    let group = format!("{}_group", db.name());
+    db.psql(&format!(
+        "create role {group}; create role {role}; comment on role {role} is 'x'; grant {group} to {role}; \
+         alter role {role} set work_mem = '7MB'"
+    ))
+    .await;
+    let found = facts(&db).await;
+    db.psql(&format!("drop role {role}; drop role {group}"))
+        .await;
+    let of = |name: &str| {
+        let mut facts = found.cluster.iter();
+        facts.any(|fact| fact.object.contains(name))
+    };
+    assert!(of(&group));
+    assert!(!of(&role), "{:#?}", found.cluster);
+}

@@ -29,3 +29,8 @@ fn fuzz_replay_decode() {
 fn fuzz_replay_manifest() {
     replay("manifest", fuzz::manifest);
 }
+
+#[test]
+fn fuzz_replay_records() {
+    replay("records", fuzz::records);
+}

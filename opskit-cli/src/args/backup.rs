@@ -20,7 +20,7 @@ pub(crate) struct RepositoryArgs {
 pub(crate) struct OfArgs {
     /// The database that backups are of: a target of opskit.toml, or its own name. Where a repository has
     /// backups of several, latest needs it
-    #[arg(long, value_name = "TARGET|DATABASE")]
+    #[arg(long, alias = "target", value_name = "TARGET|DATABASE")]
     pub(crate) of: Option<String>,
 }
 
@@ -109,6 +109,8 @@ pub(crate) struct ShowArgs {
 }
 
 /// Check that a backup is what its manifest says, and tell every fault.
+///
+/// The result goes into the history of the repository: retention counts backups that were found good.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct VerifyArgs {

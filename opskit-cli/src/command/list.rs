@@ -3,14 +3,12 @@
 use crate::App;
 use crate::args::ListArgs;
 use crate::exit::Stop;
-use crate::project::Project;
-use crate::repository::place_of;
+use crate::overdue::{OverdueTarget, overdue, warn};
 use crate::summary::{aligned, type_word};
 use crate::units;
-use opskit_core::repository::{Among, BackupId, Origin, Overdue, Repository};
+use opskit_core::repository::{Among, BackupId, Fault, Origin, Pin, Pins, Repository};
 use opskit_core::{Error, ErrorKind};
 use serde::Serialize;
-use std::time::Duration;
 use time::OffsetDateTime;
 
 /// The document of `--json`.
@@ -26,14 +24,6 @@ pub(crate) struct ListDocument {
     warnings: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
-pub(crate) struct OverdueTarget {
-    target: String,
-    schedule_seconds: u64,
-    /// By how much the last backup is older than it may be; none where there is no backup.
-    overdue_seconds: Option<u64>,
-}
-
 /// One line.
 #[derive(Debug, Serialize)]
 struct Listed {
@@ -43,6 +33,8 @@ struct Listed {
     snapshot_at: Option<String>,
     objects: u64,
     stored_bytes: u64,
+    /// The pin that it has, which may have ended.
+    pin: Option<Pin>,
     /// Why its manifests cannot be read.
     error: Option<String>,
 }
@@ -71,13 +63,14 @@ pub(crate) fn run(args: &ListArgs, app: &App) -> Result<(), Stop> {
 impl ListDocument {
     pub(crate) fn of(repository: &Repository, among: &Among) -> Result<Self, Error> {
         let ids = repository.among(among)?;
+        let pins = repository.pins()?;
         Ok(Self {
             schema: "opskit.list/1",
             repository: repository.id().to_owned(),
             location: repository.place().to_owned(),
-            backups: ids.iter().map(|id| listed(repository, id)).collect(),
+            backups: ids.iter().map(|id| listed(repository, id, &pins)).collect(),
             overdue: Vec::new(),
-            warnings: Vec::new(),
+            warnings: pins.unreadable.values().map(unreadable_pin).collect(),
         })
     }
 
@@ -110,48 +103,15 @@ impl ListDocument {
     }
 }
 
-/// The targets whose backups go here and are older than they may be.
-fn overdue(repository: &Repository, app: &App) -> Result<Vec<OverdueTarget>, Error> {
-    let Some(project) = Project::find(app)? else {
-        return Ok(Vec::new());
-    };
-    let mut found = Vec::new();
-    for (name, target) in &project.config.targets {
-        let Some(every) = target.schedule else {
-            continue;
-        };
-        if !place_of(Some(target), &project, app)?.is(repository) {
-            continue;
-        }
-        let overdue = repository.overdue(name, every, OffsetDateTime::now_utc())?;
-        found.extend(overdue.map(|overdue| OverdueTarget {
-            target: name.clone(),
-            schedule_seconds: every.as_secs(),
-            overdue_seconds: match overdue {
-                Overdue::By(late) => Some(late.as_secs()),
-                _ => None,
-            },
-        }));
-    }
-    Ok(found)
+fn unreadable_pin(fault: &Fault) -> String {
+    format!(
+        "a pin cannot be read, and holds: {}: {}",
+        fault.object, fault.problem
+    )
 }
 
-fn warn(late: &OverdueTarget, app: &App) {
-    let every = units::elapsed(Duration::from_secs(late.schedule_seconds));
-    let how = match late.overdue_seconds {
-        Some(seconds) => format!(
-            "overdue by {}",
-            units::elapsed(Duration::from_secs(seconds))
-        ),
-        None => "missing: none was made under this name yet".to_owned(),
-    };
-    let target = &late.target;
-    app.printer.warning(&format!(
-        "the backup of target \"{target}\", due every {every}, is {how}"
-    ));
-}
-
-fn listed(repository: &Repository, id: &BackupId) -> Listed {
+fn listed(repository: &Repository, id: &BackupId, pins: &Pins) -> Listed {
+    let pin = pins.pins.get(id).cloned();
     let read = || {
         let reader = repository.read(id)?;
         let manifest = reader.manifest();
@@ -161,6 +121,7 @@ fn listed(repository: &Repository, id: &BackupId) -> Listed {
             snapshot_at: Some(manifest.snapshot_at.clone()),
             objects: manifest.all_objects().count() as u64,
             stored_bytes: manifest.stored_bytes(),
+            pin: pin.clone(),
             error: None,
         })
     };
@@ -170,6 +131,7 @@ fn listed(repository: &Repository, id: &BackupId) -> Listed {
         snapshot_at: None,
         objects: 0,
         stored_bytes: 0,
+        pin: pin.clone(),
         error: Some(error.chain().join(": ")),
     })
 }
@@ -184,6 +146,7 @@ pub(crate) fn text(document: &ListDocument) -> String {
             type_word(origin.backup_type).to_owned(),
             units::counted(backup.objects, "object"),
             units::size(backup.stored_bytes),
+            pinned(backup.pin.as_ref()),
         ],
         (error, _) => vec![
             backup.id.to_string(),
@@ -193,4 +156,18 @@ pub(crate) fn text(document: &ListDocument) -> String {
     let rows: Vec<Vec<String>> = document.backups.iter().map(row).collect();
     let count = units::counted(document.backups.len() as u64, "backup");
     format!("{}{count} in {}\n", aligned(&rows), document.location)
+}
+
+/// What people want to know of a pin.
+fn pinned(pin: Option<&Pin>) -> String {
+    let Some(pin) = pin else { return String::new() };
+    let day = pin
+        .until
+        .as_deref()
+        .map(|until| until.split('T').next().unwrap_or(until));
+    match (pin.holds(OffsetDateTime::now_utc()), day) {
+        (true, None) => "pinned".to_owned(),
+        (true, Some(day)) => format!("pinned until {day}"),
+        (false, _) => "was pinned".to_owned(),
+    }
 }

@@ -13,6 +13,8 @@ use opskit_core::context::OpContext;
 use opskit_core::postgres::catalog::read_model;
 use opskit_core::postgres::facts::read_facts;
 use opskit_core::{Error, ErrorKind};
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: &SchemaArgs, app: &App) -> Result<(), Stop> {
@@ -38,21 +40,22 @@ fn dump(db: Option<&str>, app: &App) -> Result<(), Stop> {
         Ok(model.map_err(|error| database.explain(error))?)
     })?;
     let script = Script::of(&model, &DdlOptions::new(model.server_version))?;
+    drop(model);
     if app.printer.is_json() {
         app.printer.json(&script)
     } else {
-        app.printer.result(&script.to_string())
+        app.printer.write(|out| write!(out, "{script}"))
     }
 }
 
 fn snapshot(db: Option<&str>, output: Option<&Path>, app: &App) -> Result<(), Stop> {
     let database = Database::find(db, app)?;
     let facts = read(&database, FactsOptions::default(), app)?;
-    let text = facts.to_json()?;
     let Some(path) = output else {
-        return app.printer.result(&text);
+        return app.printer.write(|out| facts.write_json(out));
     };
-    std::fs::write(path, text).map_err(|source| {
+    let written = File::create(path).and_then(|file| facts.write_json(BufWriter::new(file)));
+    written.map_err(|source| {
         let message = format!("cannot write \"{}\"", path.display());
         Error::new(ErrorKind::Storage, message).with_source(source)
     })?;

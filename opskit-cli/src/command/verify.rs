@@ -8,6 +8,7 @@ use opskit_core::context::OpContext;
 use opskit_core::repository::{BackupId, Repository, VerifyLevel, VerifyReport};
 use opskit_core::{Error, ErrorKind};
 use std::fmt::Write as _;
+use time::OffsetDateTime;
 
 pub(crate) fn run(args: &VerifyArgs, app: &App) -> Result<(), Stop> {
     let repository = args
@@ -21,6 +22,13 @@ pub(crate) fn run(args: &VerifyArgs, app: &App) -> Result<(), Stop> {
         Ok(on_a_thread(&ctx, &repository, id, level).await?)
     })?;
     let printer = &app.printer;
+    // A repository that can be read only can be verified all the same.
+    if let Err(error) = repository.record_verification(&report, OffsetDateTime::now_utc()) {
+        printer.warning(&format!(
+            "the verification has no record: {}",
+            error.chain().join(": ")
+        ));
+    }
     match (printer.is_json(), report.is_sound()) {
         (true, _) => printer.json(&report)?,
         (false, true) => printer.good_news(&text(&report))?,

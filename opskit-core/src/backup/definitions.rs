@@ -5,59 +5,82 @@
 //! snapshot and there did not change in between. What came new meanwhile is not in the snapshot, and does
 //! not matter.
 
+use super::documents::{Document, Documents};
+use super::prints::{Print, first_difference, prints};
 use super::request::BackupRequest;
-use crate::catalog::TextRow;
 use crate::catalog::ddl::{DdlOptions, Script};
-use crate::catalog::facts::{Fact, Facts, FactsOptions};
+use crate::catalog::facts::FactsOptions;
 use crate::catalog::model::Model;
 use crate::catalog::versions::{LABELS_SQL, first_change, versions_sql};
-use crate::error::{Error, ErrorKind, Result};
+use crate::catalog::{Address, TextRow};
+use crate::error::{Error, Result, changed_meanwhile};
 use crate::postgres::catalog::{begin, read_model_in};
 use crate::postgres::export::Leader;
 use crate::postgres::facts::read_facts_in;
 use crate::postgres::session::Session;
+use std::collections::HashSet;
 
 const DOING: &str = "cannot read the versions of definitions";
 
-/// Every definition of the snapshot.
+/// Every definition of the snapshot, as it is stored, and what is needed of it until then.
 #[derive(Debug)]
 pub(super) struct Definitions {
-    pub(super) model: Model,
-    pub(super) script: Script,
-    pub(super) facts: Facts,
+    pub(super) documents: Documents,
+    /// How many objects there are.
+    pub(super) objects: u64,
+    /// What cannot be carried: each object, and why.
+    pub(super) lost: Vec<(String, String)>,
+    pub(super) facts_digest: String,
+    prints: Vec<Print>,
+    again: FactsOptions,
+    server_version: u32,
     versions: Vec<TextRow>,
     labels: Vec<TextRow>,
 }
 
 impl Definitions {
-    /// Reads them in the snapshot of `leader`.
+    /// Reads them in the snapshot of `leader`, one after the other: of a large catalog, not more than one of them
+    /// is in memory at a time.
     pub(super) async fn read(leader: &mut Leader, request: &BackupRequest) -> Result<Self> {
         let version = leader.source.server_version;
         let session = &mut leader.session;
         let model = read_model_in(session, version, &request.scope).await?;
-        let script = Script::of(&model, &DdlOptions::new(version))?;
+        let objects = model.objects.len() as u64;
+        let made = Made::by(model, version)?;
         let options = FactsOptions::new(request.scope.clone());
         let facts = read_facts_in(session, version, options).await?;
         let versions = session.rows(DOING, versions_sql(&request.scope)).await?;
         let labels = session.rows(DOING, LABELS_SQL.to_owned()).await?;
+        let mut lost = made.lost;
+        let unexplained = facts.unexplained(&made.known).into_iter();
+        lost.extend(unexplained.map(|it| (it.object, "no statement of ours makes it".to_owned())));
+        let [pre_data, post_data] = made.script;
         Ok(Self {
-            model,
-            script,
-            facts,
+            documents: Documents {
+                model: made.model,
+                facts: Document::of_facts(&facts)?,
+                pre_data,
+                post_data,
+            },
+            objects,
+            lost,
+            facts_digest: facts.digest(),
+            again: FactsOptions::like(&facts),
+            prints: prints(facts),
+            server_version: version,
             versions,
             labels,
         })
     }
 
-    /// Refuses what changed before `now`, a transaction that started after all was read.
-    pub(super) async fn refuse_changes(&self, now: &mut Session) -> Result<()> {
-        let options = FactsOptions::like(&self.facts);
-        let facts = read_facts_in(now, self.facts.server_version, options).await?;
-        let versions = versions_sql(&self.facts.scope);
-        let versions = now.rows(DOING, versions).await?;
-        let changed = first_difference(&self.facts.objects, &facts.objects)
+    /// Refuses what changed before `now`, a transaction that started after all was read. Once.
+    pub(super) async fn refuse_changes(&mut self, now: &mut Session) -> Result<()> {
+        let facts = read_facts_in(now, self.server_version, self.again.clone()).await?;
+        let versions = now.rows(DOING, versions_sql(&facts.scope)).await?;
+        let before = std::mem::take(&mut self.prints);
+        let changed = first_difference(&before, &prints(facts))
             .or_else(|| first_change(&self.versions, &versions));
-        changed.map_or(Ok(()), |object| Err(changed_meanwhile(object)))
+        changed.map_or(Ok(()), |object| Err(definition_changed(object)))
     }
 
     /// Refuses labels of enums that changed before the last row was read: values are sent with the labels
@@ -76,82 +99,44 @@ impl Definitions {
         .await?;
         let labels = session.rows(DOING, LABELS_SQL.to_owned()).await?;
         let changed = first_change(&self.labels, &labels);
-        changed.map_or(Ok(()), |object| Err(changed_meanwhile(object)))
+        changed.map_or(Ok(()), |object| Err(definition_changed(object)))
     }
 }
 
-/// The first object of `before` that is not the same in `after`. Both are in order.
-fn first_difference<'a>(before: &'a [Fact], after: &[Fact]) -> Option<&'a str> {
-    let mut after = after.iter().peekable();
-    let mut last = None;
-    for fact in before {
-        while let Some(new) = after.next_if(|other| other.key() < fact.key()) {
-            // Something new of an object that was there.
-            if [last, Some(&*fact.object)].contains(&Some(&*new.object)) {
-                return Some(
-                    last.filter(|it| *it == &*new.object)
-                        .unwrap_or(&fact.object),
-                );
-            }
-        }
-        if after.next() != Some(fact) {
-            return Some(&fact.object);
-        }
-        last = Some(&*fact.object);
-    }
-    last.filter(|object| after.peek().is_some_and(|new| &*new.object == *object))
+/// What the model becomes.
+struct Made {
+    model: Document,
+    script: [Document; 2],
+    /// What the script makes, or says that it does not.
+    known: HashSet<Address>,
+    lost: Vec<(String, String)>,
 }
 
-fn changed_meanwhile(object: &str) -> Error {
-    Error::new(
-        ErrorKind::Busy,
-        format!("the definition of {object} changed while the database was read"),
-    )
-    .with_hint("Run it again when no migration is going on.")
+impl Made {
+    fn by(model: Model, server_version: u32) -> Result<Self> {
+        let script = Script::of(&model, &DdlOptions::new(server_version))?;
+        let withheld = model.withheld();
+        let document = Document::of_model(&model)?;
+        drop(model);
+        let refused = script.refused.iter();
+        let refused = refused.map(|it| (it.object.clone(), it.reason.clone()));
+        let withheld = withheld
+            .iter()
+            .map(|it| (it.object.clone(), it.what.clone()));
+        let lost = refused.chain(withheld).collect();
+        let refused = script.refused.iter().map(|refusal| refusal.about);
+        let known = script.explained().iter().copied().chain(refused).collect();
+        Ok(Self {
+            model: document,
+            script: Document::of_script(script)?,
+            known,
+            lost,
+        })
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fact(object: &str, part: &str, value: &str) -> Fact {
-        Fact {
-            about: None,
-            object: object.into(),
-            catalog: "pg_attribute".into(),
-            part: Some(part.into()),
-            attributes: [("value".into(), value.into())].into_iter().collect(),
-        }
-    }
-
-    #[test]
-    fn what_was_there_must_be_the_same_and_new_objects_may_come() {
-        let before = [
-            fact("b", "1", "x"),
-            fact("b", "2", "x"),
-            fact("d", "1", "x"),
-        ];
-        let and = |more: &[Fact]| {
-            let mut all = [&before, more].concat();
-            all.sort_by(|a, b| a.key().cmp(&b.key()));
-            all
-        };
-        assert_eq!(first_difference(&before, &before), None);
-        let new = [
-            fact("a", "1", "x"),
-            fact("c", "1", "x"),
-            fact("e", "1", "x"),
-        ];
-        assert_eq!(first_difference(&before, &and(&new)), None);
-        for (more, changed) in [("b", "b"), ("d", "d")] {
-            for part in ["0", "3"] {
-                let more = and(&[fact(more, part, "x")]);
-                assert_eq!(first_difference(&before, &more), Some(changed), "{part}");
-            }
-        }
-        assert_eq!(first_difference(&before, &before[1..]), Some("b"));
-        assert_eq!(first_difference(&before, &before[..2]), Some("d"));
-        let other = [before[0].clone(), before[1].clone(), fact("d", "1", "y")];
-        assert_eq!(first_difference(&before, &other), Some("d"));
-    }
+fn definition_changed(object: &str) -> Error {
+    changed_meanwhile(format!(
+        "the definition of {object} changed while the database was read"
+    ))
 }

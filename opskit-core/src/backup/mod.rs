@@ -13,9 +13,11 @@
 
 mod choice;
 mod definitions;
+mod documents;
 pub mod drill;
 mod open;
 mod plan;
+mod prints;
 mod report;
 mod request;
 pub mod restore;

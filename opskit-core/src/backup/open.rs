@@ -188,10 +188,10 @@ impl Ready {
         let snapshot_at = ctx.clock().now();
         let again = inventory(&mut leader.session, request).await?;
         choice.refuse_changes(&again)?;
-        let definitions = Definitions::read(&mut leader, request).await?;
+        let mut definitions = Definitions::read(&mut leader, request).await?;
         let version = leader.source.server_version;
         let around = read_cluster_in(&mut leader.session, version).await?;
-        plan.objects = definitions.model.objects.len() as u64;
+        plan.objects = definitions.objects;
         plan.losses = losses(request, &definitions)?;
         let (tables, holds) = tables(&mut leader, request, &choice).await?;
         let mut now = open_beside(ctx, url, &probe).await?;
@@ -215,31 +215,12 @@ impl Ready {
 /// What cannot be carried, and whether it was accepted: what the script refuses to make, what has facts
 /// that nothing in the script accounts for, and secrets that a backup must not hold.
 fn losses(request: &BackupRequest, definitions: &Definitions) -> Result<Vec<Loss>> {
-    let Definitions {
-        model,
-        script,
-        facts,
-        ..
-    } = definitions;
-    let loss = |object: &str, reason: &str| Loss {
-        object: object.to_owned(),
-        reason: reason.to_owned(),
+    let loss = |(object, reason): &(String, String)| Loss {
+        object: object.clone(),
+        reason: reason.clone(),
         accepted: request.accept_losses.iter().any(|name| name == object),
     };
-    let refused = script.refused.iter();
-    let mut losses: Vec<Loss> = refused
-        .map(|refusal| loss(&refusal.object, &refusal.reason))
-        .collect();
-    let refused = script.refused.iter().map(|refusal| refusal.about);
-    let known: HashSet<_> = script.explained().iter().copied().chain(refused).collect();
-    let unexplained = facts.unexplained(&known);
-    losses.extend(
-        unexplained
-            .iter()
-            .map(|lost| loss(&lost.object, "no statement of ours makes it")),
-    );
-    let withheld = model.withheld();
-    losses.extend(withheld.iter().map(|it| loss(&it.object, &it.what)));
+    let mut losses: Vec<Loss> = definitions.lost.iter().map(loss).collect();
     losses.sort();
     losses.dedup();
     // A name that accepts nothing is a mistake, or stands for an object that is gone.

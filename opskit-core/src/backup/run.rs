@@ -9,11 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::repository::{
-    BackupId, RECORD_VERSION, Repository, RunError, RunRecord, RunStatus, apart,
+    BackupId, RECORD_VERSION, Repository, RunError, RunRecord, RunStatus, apart, rfc3339,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tracing::Instrument as _;
 
 /// Makes a backup and writes its record, whether it comes to be or not.
@@ -167,7 +166,7 @@ impl Run<'_> {
         report.warnings.extend(warnings);
     }
 
-    /// Writes the record and tells the hook. What of that fails is a warning, in the record too.
+    /// Writes the record and tells the hook. What of that fails is a warning, in the history too.
     async fn close(
         &self,
         ctx: &OpContext,
@@ -177,7 +176,7 @@ impl Run<'_> {
     ) -> Vec<String> {
         let no_record =
             |error: Error| format!("the run has no record: {}", error.chain().join(": "));
-        let mut record = match record {
+        let record = match record {
             Ok(record) => record,
             Err(error) => return vec![no_record(error)],
         };
@@ -189,13 +188,14 @@ impl Run<'_> {
         warnings.extend(recorded.err().map(no_record));
         if let Err(error) = Box::pin(self.tell(ctx, &record)).await {
             let warning = error.chain().join(": ");
-            record.warnings.push(warning.clone());
-            warnings.push(warning);
+            // A record that was written is never written over.
             if is_there {
-                let place = repository.clone();
-                let amended = apart(move || place.amend(&record, now)).await;
-                warnings.extend(amended.err().map(no_record));
+                let (place, id, note) = (repository.clone(), self.id.clone(), warning.clone());
+                let now = ctx.clock().now();
+                let noted = apart(move || place.note(&id, &note, now)).await;
+                warnings.extend(noted.err().map(no_record));
             }
+            warnings.push(warning);
         }
         warnings
     }
@@ -287,10 +287,4 @@ impl Backup {
             }
         }
     }
-}
-
-pub(super) fn rfc3339(at: OffsetDateTime) -> Result<String> {
-    at.format(&Rfc3339).map_err(|source| {
-        Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
-    })
 }

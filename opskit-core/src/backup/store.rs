@@ -1,13 +1,12 @@
 //! Reading everything into the repository, the manifest last.
 
 use super::DOCUMENT_BYTES_MAX;
-use super::definitions::Definitions;
+use super::documents::{Documents, json};
 use super::open::Ready;
 use super::plan::BackupPlan;
 use super::report::BackupReport;
-use super::run::{Run, rfc3339};
+use super::run::Run;
 use super::source::migration;
-use crate::catalog::ddl::{Section, Statement};
 use crate::catalog::inventory::{sequence_from, sequences_sql};
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,10 +16,9 @@ use crate::postgres::session::Session;
 use crate::repository::{
     CLUSTER, CONTENTS_BYTES_MAX, CONTENTS_VERSION, Contents, FACTS, Holds, MANIFEST_BYTES_MAX,
     MANIFEST_VERSION, MODEL, Manifest, POST_DATA, PRE_DATA, PartEntry, Repository, RepositorySink,
-    SEALED, SequenceEntry, Source, TableEntry, apart,
+    SEALED, SequenceEntry, Source, TableEntry, apart, rfc3339,
 };
 use crate::sink::{BackupSink, StoredObject};
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
@@ -120,7 +118,7 @@ impl<'a> Stored<'a> {
         // No snapshot covers sequences: what is read after the last row is not behind it.
         let sequences = read_sequences(&mut leader.session, &sequences).await?;
         definitions.refuse_other_labels(&mut leader).await?;
-        self.store_schema(&definitions).await?;
+        self.store_schema(definitions.documents).await?;
         let around = json("model of the roles", &around, DOCUMENT_BYTES_MAX)?;
         self.put(CLUSTER, &around).await?;
         let contents = Contents {
@@ -134,7 +132,7 @@ impl<'a> Stored<'a> {
             scope: run.request.scope.clone(),
             excluded: plan.excluded.clone(),
             accepted_losses: run.request.accept_losses.clone(),
-            facts_digest: Some(definitions.facts.digest()),
+            facts_digest: Some(definitions.facts_digest),
             format: run.request.format,
             tables,
             sequences,
@@ -213,19 +211,21 @@ impl<'a> Stored<'a> {
     }
 
     /// The model for `restore`, and the same as SQL for people.
-    async fn store_schema(&mut self, definitions: &Definitions) -> Result<()> {
-        let limit = DOCUMENT_BYTES_MAX;
-        self.put(MODEL, &json("model", &definitions.model, limit)?)
-            .await?;
-        self.put(FACTS, &json("facts", &definitions.facts, limit)?)
-            .await?;
-        let is_pre = |statement: &Statement| statement.section == Section::PreData;
-        let script = &definitions.script;
-        let (mut pre, mut post) = (script.clone(), script.clone());
-        pre.statements.retain(is_pre);
-        post.statements.retain(|statement| !is_pre(statement));
-        for (name, script) in [(PRE_DATA, pre), (POST_DATA, post)] {
-            self.put(name, script.to_string().as_bytes()).await?;
+    async fn store_schema(&mut self, documents: Documents) -> Result<()> {
+        let Documents {
+            model,
+            facts,
+            pre_data,
+            post_data,
+        } = documents;
+        let all = [
+            (MODEL, "model", model),
+            (FACTS, "facts", facts),
+            (PRE_DATA, "script", pre_data),
+            (POST_DATA, "script", post_data),
+        ];
+        for (name, what, document) in all {
+            self.put(name, &document.text_of(what)?).await?;
         }
         Ok(())
     }
@@ -276,43 +276,4 @@ async fn read_sequences(
         }
     }
     Ok(entries)
-}
-
-/// A document, compact, unless it is larger than what is read again.
-fn json(what: &str, value: &impl Serialize, bytes_max: u64) -> Result<Vec<u8>> {
-    let text = serde_json::to_vec(value).map_err(|source| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("cannot write the {what} of the backup"),
-        )
-        .with_source(source)
-    })?;
-    if text.len() as u64 <= bytes_max {
-        return Ok(text);
-    }
-    Err(Error::new(
-        ErrorKind::Unsupported,
-        format!(
-            "the {what} of the backup would have {} MiB, and no more than {} MiB are read again",
-            text.len() >> 20,
-            bytes_max >> 20
-        ),
-    )
-    .with_hint("Leave schemas out, or make several backups."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_not_be_read_is_not_written() {
-        assert_eq!(json("model", &["x"], 5).unwrap(), br#"["x"]"#);
-        let error = json("model", &["xy"], 5).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(
-            error.to_string().starts_with("the model of the backup"),
-            "{error}"
-        );
-    }
 }

@@ -23,19 +23,16 @@ pub(crate) use relations::{columns_from, columns_sql, heaps_from, heaps_of_sql, 
 pub use scope::Scope;
 pub(crate) use types::{types_from, types_sql};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, changed_meanwhile};
 
 /// A row of an answer.
 pub type TextRow = Vec<Option<String>>;
 
-/// A field that the query never leaves NULL.
+/// A field that the query never leaves NULL. The server's functions that spell a definition do all the same, for
+/// what was dropped since the snapshot that has its row.
 fn text(row: &TextRow, at: usize) -> Result<&str> {
-    row.get(at).and_then(Option::as_deref).ok_or_else(|| {
-        Error::new(
-            ErrorKind::Internal,
-            "the catalog gave NULL where it never does",
-        )
-    })
+    let missing = || changed_meanwhile("an object was dropped while the catalog was read");
+    row.get(at).and_then(Option::as_deref).ok_or_else(missing)
 }
 
 fn number<T: std::str::FromStr>(row: &TextRow, at: usize) -> Result<T> {
@@ -49,4 +46,18 @@ fn number<T: std::str::FromStr>(row: &TextRow, at: usize) -> Result<T> {
 
 fn flag(row: &TextRow, at: usize) -> Result<bool> {
     Ok(text(row, at)? == "t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_dropped_since_the_snapshot_has_no_text() {
+        let row = vec![Some("16384".to_owned()), None];
+        assert_eq!(number::<u32>(&row, 0).unwrap(), 16384);
+        let error = text(&row, 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(error.hint().unwrap().contains("migration"));
+    }
 }

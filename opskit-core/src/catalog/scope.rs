@@ -5,8 +5,16 @@ use serde::{Deserialize, Serialize};
 
 /// The schema that a restore keeps its mark in until it is done.
 pub(crate) const MARK_SCHEMA: &str = "opskit_restore";
-/// With what the names of the roles begin that a restore makes for as long as it runs: nobody's, like the schema.
-pub(crate) const LOGIN_PREFIX: &str = "opskit_restore_";
+/// With what the names of the roles begin that a restore makes for as long as it runs: nobody's, like the schema. A
+/// macro, because the constant text of queries is put together of it.
+macro_rules! login_prefix {
+    () => {
+        "opskit_restore_"
+    };
+}
+pub(crate) use login_prefix;
+/// The same.
+pub(crate) const LOGIN_PREFIX: &str = login_prefix!();
 
 /// Schemas of managed platforms. They are outside only when a platform role or an extension owns
 /// them too: a schema of the user's may have the same name.

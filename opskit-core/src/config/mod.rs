@@ -6,11 +6,15 @@
 //! never shown.
 
 mod raw;
+mod retention;
 #[cfg(test)]
 mod tests;
 mod units;
+mod variable;
 
+pub use retention::{ClassRetention, Retention};
 pub use units::{parse_duration, parse_size};
+pub use variable::{ValuePattern, Variable, VariableClass};
 
 use crate::catalog::Pattern;
 use crate::error::{Error, ErrorKind, Result};
@@ -53,6 +57,8 @@ pub struct Target {
     pub accept_loss: Vec<String>,
     /// How often a backup is due.
     pub schedule: Option<Duration>,
+    /// Which of its backups to keep, in repositories that do not say it themselves.
+    pub retention: Option<Retention>,
 }
 
 /// A place for backups by name.
@@ -61,6 +67,8 @@ pub struct Target {
 pub struct RepositoryPlace {
     /// Where it is: a directory. A relative one starts at the folder of the file.
     pub url: String,
+    /// Which backups to keep there, of whatever target.
+    pub retention: Option<Retention>,
 }
 
 /// What a run may take.
@@ -161,6 +169,10 @@ pub struct Config {
     pub targets: BTreeMap<String, Target>,
     /// The places for backups.
     pub repositories: BTreeMap<String, RepositoryPlace>,
+    /// Which backups to keep of targets that do not say it themselves.
+    pub retention: ClassRetention,
+    /// Environment variables that the project declares.
+    pub variables: BTreeMap<String, Variable>,
     /// What a run may take.
     pub limits: Limits,
     /// What is called when a run ends.
@@ -207,6 +219,45 @@ impl Config {
     pub fn repository(&self, name: &str) -> Result<&RepositoryPlace> {
         let found = self.repositories.get(name);
         found.ok_or_else(|| unknown("repository", name, self.repositories.keys()))
+    }
+}
+
+impl Config {
+    /// Which backups of a target to keep in a repository: what the repository says, else the target, else
+    /// the table of its class, else the default of its class. None where nobody says: all are kept.
+    ///
+    /// ```
+    /// use opskit_core::config::Config;
+    /// let config = Config::parse(r#"
+    ///     [target.shop]
+    ///     class = "staging"
+    ///     url_env = "SHOP_URL"
+    ///     [repository.archive]
+    ///     url = "archive"
+    ///     retention = { keep_yearly = 10 }
+    /// "#)?;
+    /// let here = config.retention_of(None, Some("shop")).unwrap();
+    /// assert_eq!(here.keep_within.unwrap().as_secs(), 7 * 86_400);
+    /// assert_eq!(config.retention_of(Some("archive"), Some("shop")).unwrap().keep_yearly, Some(10));
+    /// assert_eq!(config.retention_of(None, None), None);
+    /// # Ok::<(), opskit_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn retention_of(
+        &self,
+        repository: Option<&str>,
+        target: Option<&str>,
+    ) -> Option<Retention> {
+        let repository = repository.and_then(|name| self.repositories.get(name));
+        if let Some(rules) = repository.and_then(|place| place.retention.as_ref()) {
+            return Some(rules.clone());
+        }
+        let target = self.targets.get(target?)?;
+        let said = target
+            .retention
+            .as_ref()
+            .or(self.retention.of(target.class));
+        said.cloned().or_else(|| Retention::of_class(target.class))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The file as it is written, with the place of every value, and its check.
 
+use super::retention::{RawClassRetention, RawRetention};
+use super::variable::RawVariable;
 use super::{
     Config, FILE_NAME, HookSetting, HookSettings, Limits, RepositoryPlace, Target, TargetClass,
     parse_duration, parse_size,
@@ -27,6 +29,10 @@ struct RawConfig {
     #[serde(default)]
     repository: BTreeMap<Text, RawRepository>,
     #[serde(default)]
+    retention: RawClassRetention,
+    #[serde(default)]
+    env: BTreeMap<Text, RawVariable>,
+    #[serde(default)]
     limits: RawLimits,
     #[serde(default)]
     hooks: RawHooks,
@@ -45,12 +51,14 @@ struct RawTarget {
     #[serde(default)]
     accept_loss: Vec<String>,
     schedule: Option<Text>,
+    retention: Option<Spanned<RawRetention>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRepository {
     url: Text,
+    retention: Option<Spanned<RawRetention>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,7 +117,7 @@ impl Names {
 }
 
 /// Turns what is written into values; knows the text, to tell the line of a mistake.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     text: &'a str,
 }
 
@@ -139,6 +147,8 @@ impl Checker<'_> {
             default_repository: raw.default_repository.map(Spanned::into_inner),
             targets,
             repositories,
+            retention: self.class_retention(raw.retention)?,
+            variables: self.variables(raw.env)?,
             limits: self.limits(&raw.limits)?,
             hooks: HookSettings {
                 on_success: self.hook(raw.hooks.on_success)?,
@@ -168,6 +178,7 @@ impl Checker<'_> {
             exclude: patterns.collect::<Result<_>>()?,
             accept_loss: raw.accept_loss,
             schedule: self.parsed(raw.schedule.as_ref(), parse_duration)?,
+            retention: self.retention(raw.retention)?,
         })
     }
 
@@ -177,6 +188,7 @@ impl Checker<'_> {
         }
         Ok(RepositoryPlace {
             url: raw.url.into_inner(),
+            retention: self.retention(raw.retention)?,
         })
     }
 
@@ -218,7 +230,7 @@ impl Checker<'_> {
         Ok(Some(setting))
     }
 
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &self,
         text: Option<&Text>,
         parse: fn(&str) -> std::result::Result<T, String>,
@@ -254,12 +266,12 @@ impl Checker<'_> {
         }
     }
 
-    fn wrong(&self, span: &Range<usize>, what: impl std::fmt::Display) -> Error {
+    pub(super) fn wrong(&self, span: &Range<usize>, what: impl std::fmt::Display) -> Error {
         wrong(self.text, Some(span), what)
     }
 }
 
-fn is_variable(text: &str) -> bool {
+pub(super) fn is_variable(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     !text.is_empty() && text.bytes().all(is_part)
 }

@@ -15,12 +15,25 @@ exclude = ["audit.*", '"Odd.Name"']
 accept_loss = ["event trigger watch"]
 schedule = "24h"
 
+[target.shop.retention]
+keep_daily = 7
+keep_verified = 2
+group_by = ["release"]
+
 [target.copy]
 class = "scratch"
 url_env = "COPY_URL"
 
 [repository.main]
 url = "backups"
+
+[retention.scratch]
+keep_last = 1
+
+[env.PROJECT_REF]
+class = "frozen"
+required = true
+pattern = '[a-z]{20}'
 
 [limits]
 jobs = 4
@@ -44,6 +57,19 @@ fn every_key_is_read() {
     assert_eq!(shop.ignore_schemas, ["scratchpad"]);
     assert_eq!(config.repository("main").unwrap().url, "backups");
     assert_eq!(config.limits.memory, Some(512 << 20));
+    let variable = &config.variables["PROJECT_REF"];
+    assert_eq!(
+        (variable.class, variable.required),
+        (VariableClass::Frozen, true)
+    );
+    let pattern = variable.pattern.as_ref().unwrap();
+    assert!(pattern.fits(&"a".repeat(20)) && !pattern.fits(&"a".repeat(21)));
+    let rules = config.retention_of(Some("main"), Some("shop")).unwrap();
+    assert_eq!((rules.keep_daily, rules.keep_verified), (Some(7), Some(2)));
+    assert_eq!(rules.group_by, ["release"]);
+    let rules = config.retention_of(None, Some("copy")).unwrap();
+    assert_eq!(rules.keep_last, Some(1));
+    assert_eq!(config.retention_of(None, Some("other")), None);
     let notify = ["notify", "--ok"].map(str::to_owned).to_vec();
     let notify = HookSetting::Given(Hook::Command(notify));
     assert_eq!(config.hooks.on_success, Some(notify));
@@ -57,6 +83,13 @@ fn mistake(text: &str) -> Error {
     let error = Config::parse(text).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     error
+}
+
+#[track_caller]
+fn assert_told(text: &str, line: usize, said: &str) {
+    let error = mistake(text).to_string();
+    assert!(error.contains(&format!("line {line}:")), "{text}: {error}");
+    assert!(error.contains(said), "{text}: {error}");
 }
 
 #[test]
@@ -99,9 +132,58 @@ fn mistakes_name_their_line() {
             "cannot be read",
         ),
     ] {
-        let error = mistake(&text).to_string();
-        assert!(error.contains(&format!("line {line}:")), "{text}: {error}");
-        assert!(error.contains(said), "{text}: {error}");
+        assert_told(&text, line, said);
+    }
+}
+
+#[test]
+fn mistakes_in_rules_and_variables_name_their_line() {
+    let target = "[target.a]\nclass = \"production\"\nurl_env = \"A\"\n";
+    for (text, line, said) in [
+        (
+            "[retention.production]\n\nkeep_daily = 0".to_owned(),
+            3,
+            "keep_daily is a number from 1",
+        ),
+        (
+            "[retention.staging]\nkeep_within = \"30\"".to_owned(),
+            2,
+            "cannot be read",
+        ),
+        (
+            "\n[retention.staging]\nkeep_verified = 3".to_owned(),
+            2,
+            "do not say what to keep",
+        ),
+        (
+            format!("{target}retention = {{ keep = 1 }}"),
+            4,
+            "unknown field `keep`",
+        ),
+        (
+            "[env.A]\npattern = '('".to_owned(),
+            2,
+            "no regular expression",
+        ),
+        (
+            "[env.A]\npattern = 'a)(?:b'".to_owned(),
+            2,
+            "no regular expression",
+        ),
+        (
+            "[env.A]\nclass = \"fixed\"".to_owned(),
+            2,
+            "unknown variant",
+        ),
+        (
+            "[env.A]\nvalue = \"x\"".to_owned(),
+            2,
+            "unknown field `value`",
+        ),
+        ("[env.\"A B\"]".to_owned(), 1, "environment variable"),
+        ("[retention.live]".to_owned(), 1, "unknown field `live`"),
+    ] {
+        assert_told(&text, line, said);
     }
 }
 
@@ -146,6 +228,14 @@ fn no_message_repeats_a_value() {
         ("[limits]\njobs = 7331-01-01".to_owned(), "u16"),
         ("[limits]\njobs = 7331-99-99".to_owned(), ""),
         ("[limits]\nmemory = 7331".to_owned(), "string"),
+        ("[env.A]\nrequired = \"s3cretpw\"".to_owned(), "boolean"),
+        ("[env.A]\nclass = \"s3cretpw\"".to_owned(), "frozen"),
+        ("[env.A]\npattern = \"(s3cretpw\"".to_owned(), "regular"),
+        ("[env]\nA = \"s3cretpw\"".to_owned(), "expected"),
+        (
+            "[retention.staging]\nkeep_last = \"s3cretpw\"".to_owned(),
+            "u32",
+        ),
         (format!("{target}exclude = \"s3cretpw\""), "sequence"),
         (format!("{target}exclude = [7331]"), "string"),
         ("limits = [\"s3cretpw\"]".to_owned(), "expected"),
@@ -210,14 +300,27 @@ fn keys_of(table: &str) -> Vec<String> {
 #[test]
 fn every_key_is_documented() {
     let page = include_str!("../../../docs/configuration.md");
-    let tables = ["", "[target.x]", "[repository.x]", "[limits]", "[hooks]"];
+    let tables = [
+        "",
+        "[target.x]",
+        "[repository.x]",
+        "[retention]",
+        "[target.x.retention]",
+        "[env.X]",
+        "[limits]",
+        "[hooks]",
+    ];
     for table in tables {
         let keys = keys_of(table);
         assert!(!keys.is_empty(), "{table}");
         for key in keys {
             let row = format!("| `{key}` |");
-            let tables =
-                page.contains(&format!("`[{key}]`")) || page.contains(&format!("`[{key}.NAME]`"));
+            let named = [
+                format!("`[{key}]`"),
+                format!("`[{key}.NAME]`"),
+                format!("`[{key}.CLASS]`"),
+            ];
+            let tables = named.iter().any(|table| page.contains(table));
             assert!(page.contains(&row) || tables, "{table} {key}");
         }
     }

@@ -5,11 +5,15 @@ use super::frames::{Block, FrameScanner, RowVisitor};
 use super::retype::retype;
 use super::{DecodeOptions, Decoder, ExactBatch, ExactValue, RowEncoder};
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::start_of;
 use crate::pgtype::{ColumnType, Form, Node, RowType};
 use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
+
+/// More than any server takes for a name.
+const TOLD_BYTES_MAX: usize = 512;
 
 /// How much of a stored stream is decoded at once.
 const BATCH_BYTES: usize = 4 << 20;
@@ -82,7 +86,9 @@ fn sent_column(source: &ColumnType, target: &ColumnType) -> Result<ColumnType> {
                 ErrorKind::InvalidInput,
                 format!(
                     "column \"{}\" is of type {} in the table and {} in the backup",
-                    source.name, target.sql_type, source.sql_type
+                    told(&source.name),
+                    target.sql_type,
+                    told(&source.sql_type)
                 ),
             ));
         }
@@ -116,8 +122,13 @@ fn same_type(a: &Node, b: &Node) -> bool {
 fn no_column(column: &ColumnType) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
-        format!("the table has no column \"{}\"", column.name),
+        format!("the table has no column \"{}\"", told(&column.name)),
     )
+}
+
+/// A name in a backup may be of any size.
+fn told(name: &str) -> &str {
+    start_of(name, TOLD_BYTES_MAX)
 }
 
 /// Turns the rows of one part into the stream of `COPY … FROM STDIN (FORMAT binary)`.
@@ -215,7 +226,7 @@ impl Reloader {
             retype(&source.node, &target.node, &mut value.bytes).map_err(|_| {
                 let what = format!(
                     "the side file has no value of column \"{}\"'s type",
-                    source.name
+                    told(&source.name)
                 );
                 Error::new(ErrorKind::Damaged, what)
             })?;

@@ -4,7 +4,7 @@ use super::layout::{BACKUPS, MANIFEST};
 use super::manifest::MANIFEST_BYTES_MAX;
 use super::reader::{BackupReader, damaged, digest};
 use super::store::{Opened, Store};
-use super::{BackupId, Repository, RepositoryUrl};
+use super::{BackupId, Repository, RepositoryUrl, VerifyLevel, VerifyReport};
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::event::Event;
@@ -112,12 +112,17 @@ impl Repository {
             Some(there) if there == manifest => CopyOutcome::AlreadyThere,
             Some(_) => return Err(another(id, to)),
             None => {
-                to.store.sweep(id)?;
+                to.sweep_one(id);
                 Copying::new(ctx, &reader, to).run(&manifest)?;
                 CopyOutcome::Copied
             }
         };
         let objects = reader.manifest().all_objects().count() as u64 + 1;
+        let mut warnings: Vec<String> = to.warning().into_iter().collect();
+        if let Err(error) = self.tell_of_copy(ctx, &reader, outcome, to) {
+            let why = error.chain().join(": ");
+            warnings.push(format!("the copy has no record: {why}"));
+        }
         Ok(CopyReport {
             schema: "opskit.copy/1",
             id: id.clone(),
@@ -127,8 +132,39 @@ impl Repository {
             objects,
             bytes: reader.manifest().stored_bytes() + manifest.len() as u64,
             elapsed_ms: (ctx.clock().elapsed() - started).as_millis() as u64,
-            warnings: to.warning().into_iter().collect(),
+            warnings,
         })
+    }
+
+    /// Retention and history work on copies as they do here, so the run is told there too, and that all objects
+    /// were looked at.
+    fn tell_of_copy(
+        &self,
+        ctx: &OpContext,
+        reader: &BackupReader,
+        outcome: CopyOutcome,
+        to: &Self,
+    ) -> Result<()> {
+        let (manifest, now) = (reader.manifest(), ctx.clock().now());
+        if to.run_of(&manifest.id).is_none()
+            && let Some(run) = self.run_of(&manifest.id)
+        {
+            to.record(&run, now)?;
+        }
+        if outcome == CopyOutcome::AlreadyThere {
+            return Ok(());
+        }
+        let looked = VerifyReport {
+            schema: "opskit.verify/1",
+            id: manifest.id.clone(),
+            level: VerifyLevel::Hash,
+            manifest_sha256: Some(reader.manifest_sha256().to_owned()),
+            objects: manifest.all_objects().count() as u64,
+            bytes: manifest.stored_bytes(),
+            rows: 0,
+            faults: Vec::new(),
+        };
+        to.record_verification(&looked, now)
     }
 
     /// The manifest of a backup as it is stored. None where there is no such backup.

@@ -1,12 +1,12 @@
 //! The name of a backup: when it was started, and something that no other has.
 
+use super::instant::{is_stamp, parse_stamp, stamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::random_hex;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use time::macros::format_description;
-use time::{Date, Month, OffsetDateTime, Time};
+use time::OffsetDateTime;
 
 /// The identity of a backup. Later ones sort after earlier ones.
 ///
@@ -50,15 +50,7 @@ impl BackupId {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] where the name tells a time that does not exist.
     pub fn started_at(&self) -> Result<OffsetDateTime> {
-        let digits = |from: usize, to: usize| self.0.get(from..to)?.parse::<u16>().ok();
-        let at = || {
-            let month = Month::try_from(u8::try_from(digits(4, 6)?).ok()?).ok()?;
-            let small = |from: usize| u8::try_from(digits(from, from + 2)?).ok();
-            let date = Date::from_calendar_date(i32::from(digits(0, 4)?), month, small(6)?).ok()?;
-            let time = Time::from_hms(small(9)?, small(11)?, small(13)?).ok()?;
-            Some(date.with_time(time).assume_utc())
-        };
-        at().ok_or_else(|| {
+        parse_stamp(&self.0).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidInput,
                 format!("backup {self} has a time that does not exist"),
@@ -71,26 +63,6 @@ impl BackupId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// A time as names carry it: `20261121T013000Z`.
-pub(super) fn stamp(at: OffsetDateTime) -> Result<String> {
-    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    let at = at.to_offset(time::UtcOffset::UTC);
-    at.format(format).map_err(|source| {
-        Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
-    })
-}
-
-/// Whether a text has the form of a [`stamp`].
-pub(super) fn is_stamp(text: &str) -> bool {
-    let mut bytes = text.bytes().enumerate();
-    text.len() == 16
-        && bytes.all(|(at, byte)| match at {
-            8 => byte == b'T',
-            15 => byte == b'Z',
-            _ => byte.is_ascii_digit(),
-        })
 }
 
 impl fmt::Display for BackupId {

@@ -12,6 +12,8 @@
 //! backups/<id>/uploads/<token>                       an upload that is not complete yet
 //! history/<time>-<id>.json                           one record per run
 //! opskit-store.json                                  what was found out about the server
+//! history/<kind>-<time>-<random>-<id>.json           and one per verification, drill, pin and removal
+//! pins/<id>.json                                     keeps a backup
 //! ```
 
 use crate::error::{Error, ErrorKind, Result};

@@ -4,10 +4,14 @@ mod contents;
 mod copy;
 mod history;
 mod id;
+mod instant;
 mod layout;
 mod manifest;
 mod origin;
+mod pin;
+mod prune;
 mod reader;
+pub mod retention;
 mod store;
 mod url;
 mod verify;
@@ -19,13 +23,21 @@ pub use contents::{
     PartEntry, SequenceEntry, Source, TableEntry,
 };
 pub use copy::{CopyOutcome, CopyReport};
-pub use history::{History, Overdue, RECORD_VERSION, RunError, RunRecord, RunStatus, Selection};
+pub use history::{
+    ChainFault, ChainFaultKind, DrillOutcome, DrillRecord, EVENT_VERSION, ForgetRecord, History,
+    HistoryCheck, HistoryEntry, HistoryEvent, Link, NoteRecord, Overdue, PinAction, PinRecord,
+    PruneRecord, RECORD_VERSION, RecordKind, RunError, RunRecord, RunStatus, Selection,
+    VerifyOutcome, VerifyRecord,
+};
 pub use id::BackupId;
+pub(crate) use instant::rfc3339;
 pub(crate) use layout::SEALED;
 pub use layout::{CLUSTER, FACTS, MODEL, POST_DATA, PRE_DATA};
 pub(crate) use manifest::MANIFEST_BYTES_MAX;
 pub use manifest::{BackupType, MANIFEST_VERSION, Manifest};
 pub use origin::{Among, Origin};
+pub use pin::{PIN_VERSION, Pin, PinRequest, Pins};
+pub use prune::{Leftover, PrunePlan, PruneReport};
 pub use reader::BackupReader;
 #[cfg(feature = "testing")]
 pub(crate) use store::{Backend, Terms};
@@ -354,23 +366,37 @@ impl Repository {
     pub fn sweep(&self) -> Result<Vec<BackupId>> {
         let mut swept = Vec::new();
         for id in self.runs()? {
-            if self.store.sweep(&id)? {
+            if self.sweep_one(&id) {
                 swept.push(id);
             }
         }
         Ok(swept)
     }
 
-    /// Does something for each backup; where a store is far away, for several at a time.
-    fn each<T: Send>(&self, ids: Vec<BackupId>, work: impl Fn(BackupId) -> T + Sync) -> Vec<T> {
+    /// The same for one backup. What cannot be removed now is removed later.
+    fn sweep_one(&self, id: &BackupId) -> bool {
+        self.store.sweep(id).unwrap_or_else(|error| {
+            tracing::warn!(%error, %id, "what a run left could not be removed");
+            false
+        })
+    }
+
+    /// Does something for each, mostly a backup; where a store is far away, for several at a time.
+    fn each<I, T>(&self, items: Vec<I>, work: impl Fn(I) -> T + Sync) -> Vec<T>
+    where
+        I: Clone + Sync,
+        T: Send,
+    {
         if self.directory().is_some() {
-            return ids.into_iter().map(work).collect();
+            return items.into_iter().map(work).collect();
         }
         let work = &work;
         let mut done = Vec::new();
-        for some in ids.chunks(AT_ONCE) {
+        for some in items.chunks(AT_ONCE) {
             std::thread::scope(|scope| {
-                let threads = some.iter().map(|id| scope.spawn(move || work(id.clone())));
+                let threads = some
+                    .iter()
+                    .map(|item| scope.spawn(move || work(item.clone())));
                 let threads: Vec<_> = threads.collect();
                 let ends = threads.into_iter().map(|thread| thread.join());
                 done.extend(ends.map(|end| end.unwrap_or_else(|panic| resume_unwind(panic))));

@@ -8,12 +8,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::export::frames::FrameScanner;
 use crate::export::{Fingerprint, Fingerprinter, RowEncoder};
 use crate::pgtype::RowType;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Read;
 
 /// How deep a backup is looked into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum VerifyLevel {
@@ -45,6 +45,8 @@ pub struct VerifyReport {
     pub id: BackupId,
     /// How deep it was looked into.
     pub level: VerifyLevel,
+    /// SHA-256 of its manifest. None where that cannot be read.
+    pub manifest_sha256: Option<String>,
     /// Objects that were looked at, the manifest not among them.
     pub objects: u64,
     /// Bytes that they have by the manifest.
@@ -100,6 +102,7 @@ impl Repository {
                 schema: "opskit.verify/1",
                 id: id.clone(),
                 level,
+                manifest_sha256: None,
                 objects: 0,
                 bytes: 0,
                 rows: 0,
@@ -108,6 +111,7 @@ impl Repository {
         };
         match self.read(id) {
             Ok(reader) => {
+                check.report.manifest_sha256 = Some(reader.manifest_sha256().to_owned());
                 let recorded = self.recorded_manifest(id);
                 if recorded.is_some_and(|recorded| recorded != reader.manifest_sha256()) {
                     let what = "is not the one that the history tells of the run";

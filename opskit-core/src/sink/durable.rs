@@ -135,7 +135,7 @@ pub(super) fn rename_over(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Removes a file, if it is there, and waits until the disk knows.
-pub(super) fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Ok(()) => sync_directory(path.parent().unwrap_or(Path::new("."))),
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -172,18 +172,9 @@ pub(super) fn staging_path(target: &Path) -> Option<PathBuf> {
 /// Writes a small file that appears whole under a name that nothing has, and waits until the disk has it.
 /// Nobody else can read it.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_whole(path, bytes, rename_new)
-}
-
-/// The same in place of what has the name.
-pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_whole(path, bytes, rename_over)
-}
-
-fn write_whole(path: &Path, bytes: &[u8], rename: fn(&Path, &Path) -> Result<()>) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = staging_path(path).unwrap_or_default();
-    let written = write_draft(&draft, bytes, &name).and_then(|()| rename(&draft, path));
+    let written = write_draft(&draft, bytes, &name).and_then(|()| rename_new(&draft, path));
     if written.is_err() {
         // Nothing better can be done with it.
         let _ = std::fs::remove_file(&draft);

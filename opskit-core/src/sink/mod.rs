@@ -24,8 +24,8 @@ pub use null::NullSink;
 
 pub(crate) use digest::stored_object;
 pub(crate) use durable::{
-    Readers, create_file, make_private_directory, sync_directory, sync_file, sync_tree, write_new,
-    write_over,
+    Readers, create_file, make_private_directory, remove, sync_directory, sync_file, sync_tree,
+    write_new,
 };
 pub(crate) use format::{IpcLayout, PartFiles};
 

@@ -1,12 +1,14 @@
 //! What the fuzz targets run on foreign bytes; a test replays their corpus with the same functions.
 
+use crate::environment::Frozen;
 use crate::error::Result;
 use crate::export::frames::{Block, FrameScanner, HEADER_LEN, RowVisitor};
 use crate::export::parquet::ParquetPart;
 use crate::export::{DecodeOptions, Decoder, ExactBatch, RowEncoder};
 use crate::name::QualifiedName;
 use crate::pgtype::{ColumnType, Form, Leaf, Node, RowType, StructField, TypeName};
-use crate::repository::{Contents, Manifest};
+use crate::repository::{Contents, HistoryEvent, Manifest, Pin, RecordKind};
+use time::OffsetDateTime;
 
 /// Scans `data` as a stream of rows with as many columns as its first byte says, cut as its second byte
 /// says; both must not panic, and rows must stand within the bytes.
@@ -90,6 +92,26 @@ pub fn manifest(data: &[u8]) {
     if let Ok(contents) = Contents::parse(data) {
         let text = serde_json::to_vec(&contents).unwrap_or_default();
         assert!(Contents::parse(&text).is_ok_and(|again| again == contents));
+    }
+}
+
+/// Reads `data` as a record of each kind, as a pin, and as an environment that was written down. What is read must
+/// be written and read again as the same.
+pub fn records(data: &[u8]) {
+    for kind in RecordKind::ALL {
+        if let Ok(event) = HistoryEvent::parse(kind, data) {
+            let text = serde_json::to_vec(&event).unwrap_or_default();
+            assert!(HistoryEvent::parse(kind, &text).is_ok_and(|again| again == event));
+        }
+    }
+    if let Ok(pin) = Pin::parse(data) {
+        let _ = pin.holds(OffsetDateTime::UNIX_EPOCH);
+        let text = serde_json::to_vec(&pin).unwrap_or_default();
+        assert!(Pin::parse(&text).is_ok_and(|again| again == pin));
+    }
+    if let Ok(frozen) = Frozen::from_json(data) {
+        let text = frozen.to_json().unwrap_or_default();
+        assert!(Frozen::from_json(text.as_bytes()).is_ok_and(|again| again == frozen));
     }
 }
 

@@ -223,6 +223,8 @@ async fn no_damage_is_restored() {
         let read = touched.iter().find(|path| is_read(shelf.place_of(path).1));
         if let Some(path) = read {
             let (at, name) = shelf.place_of(path);
+            let count = || target.try_psql("select count(*) from t");
+            let before = count().await.unwrap_or_default();
             let ctx = OpContext::default();
             let request = RestoreRequest::default()
                 .with_existing(Existing::Drop)
@@ -243,10 +245,10 @@ async fn no_damage_is_restored() {
             // A swap has two halves, and either may be met first.
             let told = |path: &PathBuf| said.contains(shelf.place_of(path).1);
             assert!(touched.iter().any(told), "{what} of {name}: {said}");
-            if let Some(table) = name.strip_prefix("data/public.t/") {
-                let rows = "select count(*) from t";
-                let rows = target.try_psql(rows).await.unwrap_or_default();
-                assert!(rows != "5000", "{what} of {table}: {rows} rows");
+            // Rows of a restore that met another damage may be there.
+            if name.starts_with("data/public.t/") && before != "5000" {
+                let rows = count().await.unwrap_or_default();
+                assert!(rows != "5000", "{what} of {name}: {rows} rows");
             }
             done += 1;
         }
@@ -338,6 +340,10 @@ async fn damage_is_told_by_the_command() {
                 "--to",
                 &target.url(),
             ]);
+            // What was begun is given up; the next one is of another backup.
+            target
+                .psql("drop schema if exists opskit_restore cascade")
+                .await;
         }
         done += 1;
         shelf.mend(&touched);

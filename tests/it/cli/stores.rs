@@ -67,10 +67,43 @@ async fn every_command_takes_a_url() {
             .await;
         run(&["restore", id, "--repo", "third", "--to", &target.url()]).code(0);
         run(&["config", "check"]).code(0);
+        keep_the_last(&mut run, id);
         for secret in server.secrets() {
             assert!(!told.contains(&secret), "{}: {told}", server.name);
         }
     }
+}
+
+/// Retention and history, at the original and at a copy of it.
+fn keep_the_last(run: &mut impl FnMut(&[&str]) -> Ended, first: &str) {
+    let made = run(&["backup", "--repo", "far", "--json"]).code(0).json();
+    let second = made["id"].as_str().unwrap();
+    run(&["copy", second, "--repo", "far", "--to", "near"]).code(0);
+    run(&["pin", first, "--repo", "far"]).code(0);
+    for (place, held) in [("far", true), ("near", false), ("far", false)] {
+        let keep = ["forget", "--repo", place, "--keep-last", "1", "--json"];
+        let plan = run(&keep).code(0).json();
+        assert_eq!(
+            plan["removals"].as_array().unwrap().len(),
+            usize::from(!held)
+        );
+        run(&[&keep[..], &["--yes"]].concat()).code(0);
+        let left = run(&["list", "--repo", place, "--json"]).code(0).json();
+        let left = left["backups"].as_array().unwrap();
+        assert_eq!(left.len(), 1 + usize::from(held), "{place}: {left:?}");
+        assert_eq!(left.last().unwrap()["id"], second);
+        let pruned = run(&["prune", "--repo", place, "--json"]).code(0).json();
+        assert_eq!(pruned["leftovers"], serde_json::json!([]), "{place}");
+        run(&["history", "verify", "--repo", place]).code(0);
+        let log = run(&["history", "--repo", place, "--format", "log"])
+            .code(0)
+            .out();
+        assert_eq!(log.lines().count(), 2, "{log}");
+        if held {
+            run(&["pin", first, "--remove", "--repo", place]).code(0);
+        }
+    }
+    run(&["verify", "latest", "--repo", "near", "--level", "decode"]).code(0);
 }
 
 /// Nothing of a URL that holds a password is repeated, wherever it was written.

@@ -6,7 +6,7 @@ use super::source::Source;
 ///
 /// Events name tables, so `name` stands before `event`; the configuration holds patterns, so `config`
 /// stands above `catalog`.
-const ORDER: [&[&str]; 15] = [
+const ORDER: [&[&str]; 16] = [
     &["error"],
     &["secret", "name", "http"],
     &["cancel", "event"],
@@ -14,6 +14,7 @@ const ORDER: [&[&str]; 15] = [
     &["pgtype", "hook"],
     &["catalog"],
     &["export", "config"],
+    &["environment"],
     &["sink"],
     &["repository"],
     &["postgres"],

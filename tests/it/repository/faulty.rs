@@ -87,7 +87,7 @@ async fn five_hundred_schedules_of_faults() {
             store.ignore_conditions();
         }
         let repository = Repository::create_at(&store.url()).unwrap();
-        store.fail_at_random(seed * 7919 + 1, 30 + seed % 7 * 100);
+        store.fail_at_random(seed * 7919 + 1, 50 + seed % 7 * 150);
         let ended = back_up(&repository, &id(seed)).await;
         // What the run leaves is cleaned up as well as the store lets it.
         repository.settle().unwrap();

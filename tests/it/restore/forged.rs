@@ -95,11 +95,11 @@ async fn target() -> TestDb {
 async fn assert_untouched(target: &TestDb, attacker: &str) {
     let state = format!(
         "select has_table_privilege('{attacker}', 'private.secrets', 'select'), has_schema_privilege('{attacker}', 'private', 'usage'), \
-           (select tableowner from pg_tables where tablename = 'secrets'), (select last_value from private.numbers), \
+           (select tableowner from pg_tables where tablename = 'secrets'), (select last_value from private.numbers), has_sequence_privilege('{attacker}', 'private.numbers', 'usage'), \
            (select count(*) from private.secrets), (select rolsuper from pg_roles where rolname = '{attacker}'), \
            (select rolname from pg_roles r join pg_namespace n on n.nspowner = r.oid where nspname = 'private')"
     );
-    assert_eq!(target.psql(&state).await, "f|f|postgres|50|1|f|postgres");
+    assert_eq!(target.psql(&state).await, "f|f|postgres|50|f|1|f|postgres");
 }
 
 const DEFINER: &str = "create function public.f() returns text language sql security definer as 'select current_user::text'; \
@@ -221,7 +221,8 @@ async fn a_model_that_lies_about_owners_gives_no_power() {
 #[tokio::test]
 async fn nothing_is_said_about_what_was_there() {
     let (source, stored) = authored(
-        "create table public.t (i int); grant select on public.t to public; comment on table public.t is 'mine'; \
+        "create table public.t (i int generated always as identity); grant select on public.t to public; comment on table public.t is 'mine'; \
+         grant usage on sequence public.t_i_seq to public; \
          create schema s; create sequence s.n; create function s.f() returns int language sql as 'select 1'; grant execute on function s.f() to public",
     )
     .await;
@@ -234,6 +235,7 @@ async fn nothing_is_said_about_what_was_there() {
                 about["target"]["names"] = match kind.as_str() {
                     "schema" => json!(["private"]),
                     "function" => json!(["private", "f"]),
+                    "sequence" => json!(["private", "numbers"]),
                     _ => json!(["private", "secrets"]),
                 };
             }

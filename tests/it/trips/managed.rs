@@ -5,7 +5,10 @@ use super::judge::{Place, assert_same_rows};
 use super::{Cluster, DATABASE, Trip, told};
 use opskit_core::ErrorKind;
 use opskit_core::backup::BackupRequest;
-use opskit_core::backup::restore::{RestoreReport, RestoreRequest};
+use opskit_core::backup::drill::{DrillRequest, Outcome, drill};
+use opskit_core::backup::restore::{Carry, OnError, RestoreReport, RestoreRequest};
+use opskit_core::context::OpContext;
+use opskit_core::repository::Repository;
 
 /// An empty project: `postgres` owns its database and is no superuser; `supabase_admin` is.
 pub(super) async fn project() -> Cluster {
@@ -130,4 +133,68 @@ async fn a_role_that_policies_filter_fails_before_it_reads() {
     assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
     let said = refused.to_string();
     assert!(said.contains("row-level security"), "{said}");
+}
+
+/// A plain server has nothing of the platform's: what needs that is named, and all else is proven.
+#[tokio::test]
+async fn a_drill_of_a_project_proves_what_a_plain_server_can() {
+    let source = project().await;
+    make_users_objects(&source).await;
+    let trip = told(Trip::pack(&source.url("postgres"), BackupRequest::new()).await);
+    let repository = Repository::open(trip.place.path().join("repo")).unwrap();
+    let id = repository.find("latest").unwrap();
+    let ctx = OpContext::default();
+    let report = told(drill(&ctx, &repository, &id, DrillRequest::default()).await);
+    let restore = &report.restore;
+    assert!(
+        restore.is_same(),
+        "{:#?}\n{:#?}",
+        restore.failures,
+        restore.differences
+    );
+    assert_eq!(report.outcome, Outcome::Partial);
+    for missing in [
+        "policy own on public.notes: it needs function auth.uid(), which this database does not have",
+        "trigger on_auth_user_created on auth.users: it needs table auth.users, which this database does not have",
+    ] {
+        let is_told = report.unproven.iter().any(|it| it == missing);
+        assert!(is_told, "{missing}: {:#?}", report.unproven);
+    }
+    let key = "constraint profiles_id_fkey on public.profiles: it needs ";
+    assert!(
+        report.unproven.iter().any(|it| it.starts_with(key)),
+        "{:#?}",
+        report.unproven
+    );
+    // What needs nothing of the platform's is not among them.
+    for proven in ["policy readable", "table ", "extension citext", "view "] {
+        let is_told = report.unproven.iter().any(|it| it.starts_with(proven));
+        assert!(!is_told, "{proven}: {:#?}", report.unproven);
+    }
+}
+
+/// A restore that would stop halfway for want of the platform's objects does not start.
+#[tokio::test]
+async fn a_plan_names_what_the_target_lacks_of_the_platform() {
+    let source = project().await;
+    make_users_objects(&source).await;
+    let trip = told(Trip::pack(&source.url("postgres"), BackupRequest::new()).await);
+    let target = Cluster::start(None).await;
+    let roles = "create role anon; create role authenticated; create role service_role; create role reporting";
+    target.run("postgres", DATABASE, roles).await;
+    let request = RestoreRequest::default().with_owners(Carry::Leave);
+    let plan = told(trip.plan(&target.url("postgres"), request.clone()).await);
+    let lacks = "the target lacks what objects of the backup need and no backup brings";
+    let problems = &plan.plan().problems;
+    let problem = problems.iter().find(|it| it.starts_with(lacks));
+    let problem = problem.unwrap_or_else(|| panic!("{problems:#?}"));
+    assert!(problem.contains("function auth.uid()"), "{problem}");
+    plan.close().await;
+    let going = request.with_on_error(OnError::KeepGoing);
+    let plan = told(trip.plan(&target.url("postgres"), going).await);
+    let problems = &plan.plan().problems;
+    assert!(
+        !problems.iter().any(|it| it.starts_with(lacks)),
+        "{problems:#?}"
+    );
 }

@@ -1,21 +1,9 @@
 //! What a drill proved.
 
 use crate::backup::restore::RestoreReport;
+pub use crate::repository::DrillOutcome as Outcome;
 use crate::repository::{BackupId, Origin, RunError, RunStatus};
 use serde::Serialize;
-
-/// How a drill ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Outcome {
-    /// Everything was restored, and is the same.
-    Passed,
-    /// What was restored is the same; some things could not be proven.
-    Partial,
-    /// Something failed, or is not the same.
-    Failed,
-}
 
 /// One check: of ours, or a row that a query of the user's gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

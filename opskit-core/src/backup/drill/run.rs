@@ -16,13 +16,12 @@ use crate::event::Event;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
 use crate::repository::{
-    BackupId, BackupReader, CLUSTER, Contents, MODEL, Origin, Repository, RunError, RunStatus,
-    apart,
+    BackupId, BackupReader, CLUSTER, Contents, MODEL, Origin, RecordKind, Repository, RunError,
+    RunStatus, apart, rfc3339,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use time::format_description::well_known::Rfc3339;
 
 /// A drill: where, how, and what else is checked.
 #[derive(Debug, Clone, Default)]
@@ -69,9 +68,7 @@ pub async fn drill(
 ) -> Result<DrillReport> {
     let (place, wanted) = (repository.clone(), id.clone());
     let backup = apart(move || place.read(&wanted)).await?;
-    let started_at = ctx.clock().now().format(&Rfc3339).map_err(|source| {
-        Error::new(ErrorKind::Internal, "cannot write the time").with_source(source)
-    })?;
+    let started_at = rfc3339(ctx.clock().now())?;
     let done = Box::pin(attempt(ctx, backup, request, started_at.clone())).await;
     let recorded = match &done {
         Ok(report) => record(ctx, repository, id, report).await,
@@ -244,13 +241,9 @@ async fn record(
     ctx: &OpContext,
     repository: &Repository,
     id: &BackupId,
-    document: &impl Serialize,
+    document: &(impl Serialize + Clone + Send + 'static),
 ) -> Result<()> {
-    let text = serde_json::to_vec_pretty(document).map_err(|source| {
-        Error::new(ErrorKind::Internal, "cannot write the record of the drill").with_source(source)
-    })?;
-    // Two drills of one second have records of their own.
-    let stamp = BackupId::new(ctx.clock().now())?;
-    let (place, name) = (repository.clone(), format!("drill-{stamp}-{id}.json"));
-    apart(move || place.add_to_history(&name, &text)).await
+    let (place, id, now) = (repository.clone(), id.clone(), ctx.clock().now());
+    let document = document.clone();
+    apart(move || place.append(RecordKind::Drill, &id, &document, now)).await
 }

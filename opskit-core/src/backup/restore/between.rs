@@ -1,10 +1,10 @@
 //! Rows into tables that exist: what stands in their way is taken away meanwhile, and put back whatever
 //! becomes of the rows, but for what the server puts back only when they are there.
 
-use super::run::Work;
 use super::sessions::{Opener, Sessions};
 use super::steps::as_role;
 use super::target::Bracket;
+use super::work::Work;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::quote_ident;
 use crate::postgres::wire::WireConnection;
@@ -18,35 +18,30 @@ impl Work<'_> {
     pub(super) async fn rows_between(
         &mut self,
         sessions: &mut Sessions,
-        worker: WireConnection,
-    ) -> Result<WireConnection> {
+        worker: &mut WireConnection,
+    ) -> Result<()> {
         let owner = sessions.owner();
         let brackets = std::mem::take(&mut self.prepared.brackets);
         let mut gone = Vec::new();
-        let loaded = self.load_between(sessions, worker, &brackets, &mut gone);
+        let loaded = self.load_between(sessions, &brackets, &mut gone);
         let loaded = Box::pin(loaded).await;
         let mut away = put_back(&owner, &gone).await;
-        let mut worker = match loaded {
-            Ok(worker) => worker,
-            Err(error) => {
-                let last = gone.iter().filter(|bracket| bracket.is_last());
-                away.extend(last.map(|bracket| (bracket.object.clone(), waiting())));
-                return Err(told(error, &gone, &away));
-            }
-        };
+        if let Err(error) = loaded {
+            let last = gone.iter().filter(|bracket| bracket.is_last());
+            away.extend(last.map(|bracket| (bracket.object.clone(), waiting())));
+            return Err(told(error, &gone, &away));
+        }
         self.tell_away(away)?;
-        self.check_keys(sessions, &mut worker, &gone).await?;
-        Ok(worker)
+        self.check_keys(sessions, worker, &gone).await
     }
 
     /// Takes the brackets away, each of which is written down in `gone`, and loads the rows.
     async fn load_between(
         &mut self,
         sessions: &mut Sessions,
-        worker: WireConnection,
         brackets: &[Bracket],
         gone: &mut Vec<Bracket>,
-    ) -> Result<WireConnection> {
+    ) -> Result<()> {
         let (opener, owner) = (sessions.opener().clone(), sessions.owner());
         let admin = &mut sessions.admin;
         if let Some(login) = &sessions.login {
@@ -67,7 +62,7 @@ impl Work<'_> {
         }
         let truncates = std::mem::take(&mut self.prepared.truncates);
         self.own(admin, &truncates).await?;
-        self.rows_over(&opener, &owner, worker).await
+        self.rows_over(&opener, &owner).await
     }
 
     /// What could not be put back is a failure, of which all are named.

@@ -1,12 +1,12 @@
 //! Whether the database is what the backup says: facts, counts, fingerprints.
 
+use super::chosen::Unproven;
+use super::expected::{self, Expected};
 use super::lacking::label;
-use super::prepare::Unproven;
 use super::report::Difference;
 use super::request::{Carry, Part, RestoreRequest};
 use super::target;
 use crate::catalog::diff::{Compared, FactsDiff, ObjectDiff, Side};
-use crate::catalog::facts::{Facts, FactsOptions};
 use crate::context::OpContext;
 use crate::error::Result;
 use crate::export::Fingerprint;
@@ -15,7 +15,7 @@ use crate::postgres::export::{Export, ExportRequest};
 use crate::postgres::facts::read_facts;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
-use crate::repository::{Holds, TableEntry};
+use crate::repository::{BackupReader, Holds, TableEntry};
 use crate::sink::{NullSink, RowForm};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -100,18 +100,23 @@ fn pattern(name: &QualifiedName) -> String {
 }
 
 /// Compares objects by their facts.
-pub(crate) async fn facts(
-    ctx: &OpContext,
-    url: &DatabaseUrl,
-    wanted: &Facts,
+pub(super) async fn facts(
+    (ctx, url): (&OpContext, &DatabaseUrl),
+    (expected, reader): (&Expected, &Arc<BackupReader>),
     (request, unproven): (&RestoreRequest, &Unproven),
     into: &mut Comparison,
 ) -> Result<()> {
     if request.part == Part::Data || !request.only.is_empty() {
         return Ok(());
     }
-    let found = read_facts(ctx, url, FactsOptions::like(wanted)).await?;
-    let mut diff = FactsDiff::between(wanted, &found, Compared::Objects);
+    let found = read_facts(ctx, url, expected.options.clone()).await?;
+    into.compared
+        .push(format!("{} facts about objects", expected.count));
+    if found.digest() == expected.digest {
+        return Ok(());
+    }
+    let wanted = expected::facts(reader).await?;
+    let mut diff = FactsDiff::between(&wanted, &found, Compared::Objects);
     if request.owners == Carry::Leave {
         without_attributes(&mut diff.objects, "owner");
     }
@@ -135,8 +140,6 @@ pub(crate) async fn facts(
             object.object
         ));
     }
-    into.compared
-        .push(format!("{} facts about objects", wanted.objects.len()));
     Ok(())
 }
 
@@ -144,8 +147,10 @@ pub(crate) async fn facts(
 fn without_unproven(objects: &mut Vec<ObjectDiff>, unproven: &Unproven) {
     objects.retain_mut(|object| {
         let name = label(&object.object);
-        if object.only_in == Some(Side::A) {
-            return !is_left_out(&unproven.labels, &name);
+        match object.only_in {
+            Some(Side::A) => return !is_left_out(&unproven.labels, &name),
+            Some(Side::B) => return !unproven.brought.contains(&name),
+            None => {}
         }
         let mut asleep = unproven.asleep.iter().filter(|it| it.label == name);
         if let Some(asleep) = asleep.next() {
@@ -156,7 +161,7 @@ fn without_unproven(objects: &mut Vec<ObjectDiff>, unproven: &Unproven) {
                 .rows
                 .retain(|row| row.only_in.is_some() || !row.attributes.is_empty());
         }
-        object.only_in.is_some() || !object.rows.is_empty()
+        !object.rows.is_empty()
     });
 }
 

@@ -58,6 +58,7 @@ pub(super) fn leave_out(
         .needs
         .retain(|need| whole(&need.object) && whole(&need.on));
     model.parts.retain(|part| whole(&part.of));
+    model.outside.retain(|it| whole(&it.object));
     let access = &mut model.access;
     access.owners.retain(|about| whole(&about.address));
     access.privileges.retain(|about| whole(&about.address));

@@ -6,26 +6,31 @@
 //! (`login`), and the superuser's own session runs statements of listed classes only (`allowed`).
 //! Objects get their owners at the very end.
 //!
-//! Read [`RestoreRequest`], [`RestorePlan`] and [`RestoreReport`] for what is asked and told, `run` for
-//! the order of things, `steps` for statements, `rows` for tables, `compare` for the proof.
+//! Read [`RestoreRequest`], [`RestorePlan`] and [`RestoreReport`] for what is asked and told, `many` and `one`
+//! for the order of things, `steps` for statements, `rows` for tables, `compare` for the proof.
 
 mod allowed;
 mod around;
 mod between;
 mod changes;
+mod chosen;
 mod code;
 mod compare;
 mod defaults;
 mod drops;
 mod earlier;
 mod ends;
+mod expected;
 mod gaps;
 mod graph;
 mod guard;
 mod lacking;
 mod login;
+mod many;
 mod mark;
+mod one;
 mod only;
+mod outside;
 mod pages;
 mod plan;
 mod platform;
@@ -49,6 +54,7 @@ mod strangers;
 mod target;
 mod untrusted;
 mod values;
+mod work;
 
 pub(super) use around::is_made;
 pub use plan::{PlannedTable, RestorePlan, SessionKind};

@@ -2,25 +2,26 @@
 
 use super::around::{self, Around};
 use super::changes::Changes;
+use super::chosen::{Chosen, Unproven};
 use super::defaults;
 use super::earlier::{self, Earlier};
+use super::expected::Expected;
 use super::gaps;
 use super::graph::Graph;
+use super::lacking;
 use super::mark;
-use super::only::{self, Standing};
+use super::only::Standing;
 use super::plan::{PlannedTable, RestorePlan, SessionKind};
 use super::platform::{self, OfPlatform, Seen};
 use super::problems;
 use super::public;
-use super::rehearsal::{self, Asleep};
 use super::request::{Acting, Carry, Part, RestoreRequest, Transactions, Trust};
 use super::schedule::Sizes;
 use super::stored::{self, Stored};
 use super::strangers;
 use super::target::{Bracket, Target};
 use crate::catalog::ddl::{Action, DdlOptions, Script, Section, Statement};
-use crate::catalog::facts::Facts;
-use crate::catalog::model::{Definition, Model, Object, TableOwner};
+use crate::catalog::model::Model;
 use crate::catalog::{Address, CatalogId};
 use crate::context::OpContext;
 use crate::error::Result;
@@ -41,7 +42,7 @@ pub(super) struct Prepared {
     pub(super) statements: Vec<Statement>,
     pub(super) graph: Graph,
     pub(super) sizes: Sizes,
-    pub(super) facts: Option<Facts>,
+    pub(super) expected: Option<Expected>,
     /// What the target has of what some tables need.
     pub(super) standing: Standing,
     /// Schemas of the backup that the target has.
@@ -71,14 +72,6 @@ pub(super) struct Prepared {
     pub(super) unproven: Unproven,
     /// Triggers and policies on tables of a platform, which may not allow them.
     pub(super) optional: HashSet<Address>,
-}
-
-/// What is not as it was by intent, so that it is no difference.
-#[derive(Debug, Default)]
-pub(super) struct Unproven {
-    /// Objects that were left out, as [`label`](super::lacking::label) spells them.
-    pub(super) labels: HashSet<String>,
-    pub(super) asleep: Vec<Asleep>,
 }
 
 /// Reads, looks, and plans.
@@ -132,16 +125,13 @@ async fn objects(
     (earlier, around, seen): (Earlier, Around, Seen),
 ) -> Result<(Prepared, RestorePlan)> {
     let graph = Graph::new(&stored.model.needs, &stored.model.parts);
+    let by = (request, kind);
+    let mut chosen = Chosen::of(admin, &mut stored, (&graph, target), by, &seen).await?;
     let mut skipped = skipped_around(&around, request);
-    let parts = (&mut stored.model, &mut stored.contents);
-    let mut standing = only::cut(admin, parts, &graph, target, request).await?;
-    skipped.extend(standing.named.iter().cloned());
-    let unproven = lessen(&mut stored, &graph, target, (request, kind), &mut skipped);
-    let (platform, told) = platform::choose(&seen, &mut stored.contents, &stored.model);
-    skipped.extend(told.skipped);
+    skipped.append(&mut chosen.skipped);
     let script = script_of(&stored.model, target, &mut skipped)?;
     let existing_schemas = schemas(&stored.model, target);
-    let replaced = std::mem::take(&mut standing.drops);
+    let replaced = std::mem::take(&mut chosen.standing.drops);
     let about = (&stored, existing_schemas.as_slice());
     let changes = Changes::plan(admin, about, target, request, &earlier, replaced).await?;
     let open = strangers::open_schemas(&existing_schemas, target, request);
@@ -149,16 +139,19 @@ async fn objects(
     let mut statements =
         defaults::take_back(admin, statements, &stored.model, request, kind).await?;
     let about = (&stored.model, target, open.as_slice());
-    let by = (request, kind);
     let foreign = strangers::take_foreign(&mut statements, about, by, &mut skipped);
+    let privileges = foreign.left.iter().map(|object| lacking::label(object));
+    chosen.unproven.labels.extend(privileges);
     let backup_type = reader.manifest().backup_type;
     let missing = (&stored.contents, &stored.model);
     skipped.extend(gaps::not_in_it(missing, backup_type, request));
     let mut plan = outline(&reader, &stored, target, kind);
-    plan.problems.extend(problems::foreign_grants(foreign));
+    plan.problems
+        .extend(problems::foreign_grants(foreign.refused));
     tell(&mut plan, &stored, &graph, target, (request, &around));
+    plan.problems.append(&mut chosen.problems);
     count(&mut plan, &statements);
-    plan.warnings.extend(told.warnings);
+    plan.warnings.append(&mut chosen.warnings);
     earlier.tell(&mut plan);
     changes.tell(&mut plan);
     (plan.roles, plan.skipped) = (around.made.clone(), skipped);
@@ -171,9 +164,9 @@ async fn objects(
         sequences: stored.contents.sequences,
         statements,
         graph,
-        facts: stored.facts,
+        expected: stored.expected,
         existing_schemas,
-        standing,
+        standing: chosen.standing,
         open_schemas: open,
         replaces: !changes.drops.is_empty(),
         drops: earlier.drops.into_iter().chain(changes.drops).collect(),
@@ -184,9 +177,9 @@ async fn objects(
         has_mark: earlier.mark.is_some(),
         marks,
         strangers: changes.strangers,
-        platform,
-        unproven,
-        optional: on_platform(&stored.model),
+        platform: chosen.platform,
+        unproven: chosen.unproven,
+        optional: chosen.optional,
     };
     Ok((prepared, plan))
 }
@@ -205,31 +198,6 @@ fn script_of(model: &Model, target: &Target, skipped: &mut Vec<String>) -> Resul
     let refused = script.refused.iter();
     skipped.extend(refused.map(|it| format!("{}: {}", it.object, it.reason)));
     Ok(script)
-}
-
-/// Leaves out what is not asked for, and leaves out and disables what a rehearsal does not make as it was.
-fn lessen(
-    stored: &mut Stored,
-    graph: &Graph,
-    target: &Target,
-    (request, kind): (&RestoreRequest, SessionKind),
-    skipped: &mut Vec<String>,
-) -> Unproven {
-    let parts = (&mut stored.model, &mut stored.contents);
-    let left = strangers::leave_out(parts, graph, target, request, kind);
-    skipped.extend(left.named);
-    let asleep = match request.acting {
-        Acting::Disabled => rehearsal::put_to_sleep(&mut stored.model, graph),
-        Acting::AsStored => Vec::new(),
-    };
-    skipped.extend(asleep.iter().map(|it| it.told.clone()));
-    if request.part == Part::Schema {
-        stored.contents.tables.clear();
-    }
-    Unproven {
-        labels: left.labels,
-        asleep,
-    }
 }
 
 /// What stands in the way, and what the user should know.
@@ -253,17 +221,6 @@ fn tell(
     if request.acting == Acting::Disabled {
         plan.warnings.extend(around.skipped.iter().cloned());
     }
-}
-
-/// What stands on tables of a platform.
-fn on_platform(model: &Model) -> HashSet<Address> {
-    let is_on = |object: &&Object| match &object.definition {
-        Definition::Trigger(it) => it.table_owner == TableOwner::Platform,
-        Definition::Policy(it) => it.table_owner == TableOwner::Platform,
-        _ => false,
-    };
-    let objects = model.objects.iter().filter(is_on);
-    objects.map(|object| object.address).collect()
 }
 
 /// Whether a mark can be left.

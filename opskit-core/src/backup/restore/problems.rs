@@ -8,11 +8,15 @@ use super::roles::NamedRoles;
 use super::target::{Bracket, Target};
 use crate::catalog::CatalogId;
 use crate::catalog::model::{Model, Object};
+use crate::name::start_of;
 use crate::repository::{Contents, Holds};
 use std::collections::BTreeSet;
 
 /// How many names are listed before the rest is counted.
 const NAMED: usize = 5;
+
+/// How much of a name is told: twice what a name of an object and its schema may have.
+const NAME_BYTES_MAX: usize = 300;
 
 pub(super) fn of(
     contents: &Contents,
@@ -218,14 +222,14 @@ pub(super) fn warnings(contents: &Contents, target: &Target) -> Vec<String> {
     warnings
 }
 
-/// One sentence about several objects.
+/// One sentence about several objects. Names that somebody forged are of any size.
 pub(super) fn list(what: &str, objects: impl Iterator<Item = String>) -> Option<String> {
     let objects: Vec<String> = objects.collect();
     let more = objects.len().saturating_sub(NAMED);
     let named = objects
         .iter()
         .take(NAMED)
-        .cloned()
+        .map(|object| start_of(object, NAME_BYTES_MAX))
         .collect::<Vec<_>>()
         .join(", ");
     match (objects.len(), more) {

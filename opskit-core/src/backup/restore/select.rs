@@ -117,11 +117,13 @@ pub(super) fn cut(model: &Model, kept: &HashSet<Address>) -> Model {
         .iter()
         .filter(|need| holds(need.object) && holds(need.on));
     let parts = model.parts.iter().filter(|part| kept.contains(&part.of));
+    let outside = model.outside.iter().filter(|it| kept.contains(&it.object));
     Model {
         version: model.version,
         server_version: model.server_version,
         objects: objects.cloned().collect(),
         needs: needs.copied().collect(),
+        outside: outside.cloned().collect(),
         access: said(&model.access, kept),
         parts: parts.copied().collect(),
     }

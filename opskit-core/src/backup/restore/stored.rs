@@ -1,15 +1,15 @@
 //! What a backup says of itself.
 
+use super::expected::Expected;
 use super::schedule::Sizes;
 use super::select;
 use crate::backup::DOCUMENT_BYTES_MAX;
 use crate::catalog::CatalogId;
 use crate::catalog::cluster::ClusterModel;
-use crate::catalog::facts::Facts;
 use crate::catalog::model::{Definition, Model, Object, is_servers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::QualifiedName;
-use crate::repository::{BackupReader, CLUSTER, Contents, FACTS, Holds, MODEL};
+use crate::repository::{BackupReader, CLUSTER, Contents, Holds, MODEL};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(super) struct Stored {
     pub(super) contents: Contents,
     pub(super) model: Model,
-    pub(super) facts: Option<Facts>,
+    pub(super) expected: Option<Expected>,
     pub(super) cluster: Option<ClusterModel>,
 }
 
@@ -47,14 +47,8 @@ pub(super) async fn read(reader: &Arc<BackupReader>) -> Result<Stored> {
     let reader = Arc::clone(reader);
     let reading = tokio::task::spawn_blocking(move || {
         let contents = reader.contents()?;
-        let model = reader.read_object(MODEL, DOCUMENT_BYTES_MAX)?;
-        let model = Model::from_json(&model)?;
-        let facts = match reader.has_object(FACTS) {
-            true => Some(Facts::from_json(
-                &reader.read_object(FACTS, DOCUMENT_BYTES_MAX)?,
-            )?),
-            false => None,
-        };
+        let expected = Expected::read(&reader)?;
+        let model = Model::from_json(&reader.read_object(MODEL, DOCUMENT_BYTES_MAX)?)?;
         let cluster = match reader.has_object(CLUSTER) {
             true => Some(ClusterModel::from_json(
                 &reader.read_object(CLUSTER, DOCUMENT_BYTES_MAX)?,
@@ -65,7 +59,7 @@ pub(super) async fn read(reader: &Arc<BackupReader>) -> Result<Stored> {
         Ok(Stored {
             contents,
             model,
-            facts,
+            expected,
             cluster,
         })
     });

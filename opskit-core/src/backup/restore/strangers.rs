@@ -90,16 +90,24 @@ pub(super) fn open_schemas(
     existing.iter().filter(is_empty).cloned().collect()
 }
 
-/// Takes out what is said about objects that are not the backup's alone, where a superuser would say it, and returns
-/// those that were to be granted and are a problem.
+/// Objects that are not the backup's, and on which it would give privileges.
+#[derive(Debug, Default)]
+pub(super) struct Foreign {
+    /// A problem.
+    pub(super) refused: BTreeSet<String>,
+    /// Left out in a rehearsal.
+    pub(super) left: BTreeSet<String>,
+}
+
+/// Takes out what is said about objects that are not the backup's alone, where a superuser would say it.
 pub(super) fn take_foreign(
     statements: &mut Vec<Statement>,
     (model, target, open): (&Model, &Target, &[String]),
     (request, kind): (&RestoreRequest, SessionKind),
     skipped: &mut Vec<String>,
-) -> BTreeSet<String> {
+) -> Foreign {
     if kind == SessionKind::Own {
-        return BTreeSet::new();
+        return Foreign::default();
     }
     skipped.extend(not_ours(statements, model, target, open));
     take_foreign_grants(statements, request, skipped)
@@ -149,19 +157,22 @@ fn take_foreign_grants(
     statements: &mut Vec<Statement>,
     request: &RestoreRequest,
     skipped: &mut Vec<String>,
-) -> BTreeSet<String> {
+) -> Foreign {
     let is_foreign = |it: &&Statement| it.action == Action::GrantOnForeign;
     let objects = statements.iter().filter(is_foreign);
     let objects: BTreeSet<String> = objects.map(|it| it.object.clone()).collect();
     if request.missing == Missing::Refuse {
-        return objects;
+        return Foreign {
+            refused: objects,
+            left: BTreeSet::new(),
+        };
     }
     statements.retain(|it| !is_foreign(&it));
     let why = "only with --trust-backup (it is not the backup's own)";
-    skipped.extend(
-        objects
-            .iter()
-            .map(|it| format!("privileges on {it}: {why}")),
-    );
-    BTreeSet::new()
+    let named = problems::list("privileges on", objects.iter().cloned());
+    skipped.extend(named.map(|it| format!("{it}: {why}")));
+    Foreign {
+        refused: BTreeSet::new(),
+        left: objects,
+    }
 }

@@ -2,12 +2,13 @@
 
 use super::{ClusterModel, Database, Membership, Parameter, Role, Setting};
 use crate::catalog::model::acl_items;
+use crate::catalog::scope::login_prefix;
 use crate::catalog::{TextRow, text};
 use crate::error::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 
-/// Neither the server's own roles, nor those that a restore makes for as long as it runs (`LOGIN_PREFIX`).
-const NOT_OWN: &str = "operator(pg_catalog.!~) '^(pg_|opskit_restore_)'";
+/// Neither the server's own roles, nor those that a restore makes for as long as it runs (`login_prefix`).
+const NOT_OWN: &str = concat!("operator(pg_catalog.!~) '^(pg_|", login_prefix!(), ")'");
 
 /// The queries, and the fold of their answers.
 #[derive(Debug)]

@@ -185,13 +185,36 @@ fn privileges(model: &Model, of: fn(Address) -> bool, out: &mut Emitter<'_>) {
 /// Whether the object is one that this script makes, or `public`. What the model says about its maker is
 /// not believed: it may come from a backup.
 fn is_of_user(model: &Model, about: &About<Privileges>) -> bool {
+    let names = about.target.names.as_slice();
     let system = |name: &String| name == "information_schema" || name.starts_with("pg_");
-    let in_model = model
-        .objects
-        .binary_search_by_key(&about.address, |object| object.address);
-    let named_as_system =
-        about.target.names.len() > 1 && about.target.names.first().is_some_and(system);
-    in_model.is_ok() && !named_as_system
+    if names.len() > 1 && names.first().is_some_and(system) {
+        return false;
+    }
+    object_at(model, about.address).is_some() || is_identity_sequence(model, about)
+}
+
+fn object_at(model: &Model, address: Address) -> Option<&Object> {
+    let objects = &model.objects;
+    let at = objects.binary_search_by_key(&address, |object| object.address);
+    at.ok().map(|at| &objects[at])
+}
+
+/// Whether it is the sequence of an identity column, which comes with its table.
+fn is_identity_sequence(model: &Model, about: &About<Privileges>) -> bool {
+    let [schema, name] = about.target.names.as_slice() else {
+        return false;
+    };
+    let parts = &model.parts;
+    let Ok(at) = parts.binary_search_by_key(&about.address, |part| part.part) else {
+        return false;
+    };
+    let Some(Definition::Table(table)) = object_at(model, parts[at].of).map(|it| &it.definition)
+    else {
+        return false;
+    };
+    let mut identities = table.columns.iter().filter_map(|it| it.identity.as_ref());
+    about.target.kind == "sequence"
+        && identities.any(|it| it.sequence.schema == *schema && it.sequence.name == *name)
 }
 
 /// The schema `public` is there already, with the privileges that its server gave it.

@@ -23,6 +23,24 @@ impl Facts {
             })
     }
 
+    /// Writes the file piece by piece: of many tables it is large.
+    ///
+    /// ```
+    /// # fn example(facts: &opskit_core::catalog::facts::Facts) -> std::io::Result<()> {
+    /// let file = std::fs::File::create("facts.json")?;
+    /// facts.write_json(std::io::BufWriter::new(file))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_json(&self, mut writer: impl std::io::Write) -> std::io::Result<()> {
+        serde_json::to_writer_pretty(&mut writer, self)?;
+        writer.write_all(b"\n")?;
+        writer.flush()
+    }
+
     /// Reads a file of any version.
     ///
     /// # Errors

@@ -61,6 +61,25 @@ impl Fact {
         let part = self.part.as_deref().unwrap_or_default();
         (&self.object, &self.catalog, part)
     }
+
+    /// The SHA-256 of all that it says.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        self.put(&mut hasher);
+        hasher.finalize().into()
+    }
+
+    fn put(&self, hasher: &mut Sha256) {
+        let (object, catalog, part) = self.key();
+        for text in [object, catalog, part] {
+            put(hasher, text);
+        }
+        hasher.update((self.attributes.len() as u64).to_be_bytes());
+        for (name, value) in self.attributes.iter() {
+            put(hasher, name);
+            put(hasher, value);
+        }
+    }
 }
 
 impl PartialEq for Fact {
@@ -172,26 +191,17 @@ pub fn catalogs_skipped() -> &'static [(&'static str, &'static str)] {
     catalogs::NOT_WALKED
 }
 
-/// Lengths stand before texts, so that no two lists of facts have one spelling.
 fn digest(facts: &[Fact]) -> String {
-    fn put(hasher: &mut Sha256, text: &str) {
-        hasher.update((text.len() as u64).to_be_bytes());
-        hasher.update(text.as_bytes());
-    }
     let mut hasher = Sha256::new();
     put(&mut hasher, FACTS_SCHEMA);
-    for fact in facts {
-        let (object, catalog, part) = fact.key();
-        for text in [object, catalog, part] {
-            put(&mut hasher, text);
-        }
-        hasher.update((fact.attributes.len() as u64).to_be_bytes());
-        for (name, value) in fact.attributes.iter() {
-            put(&mut hasher, name);
-            put(&mut hasher, value);
-        }
-    }
+    facts.iter().for_each(|fact| fact.put(&mut hasher));
     hex(&hasher.finalize())
+}
+
+/// Lengths stand before texts, so that no two lists of facts have one spelling.
+fn put(hasher: &mut Sha256, text: &str) {
+    hasher.update((text.len() as u64).to_be_bytes());
+    hasher.update(text.as_bytes());
 }
 
 #[cfg(test)]

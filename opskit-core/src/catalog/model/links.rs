@@ -1,5 +1,6 @@
 //! How objects hang together: what needs what, and what is only a part of something.
 
+use super::outside::{Identities, Outside};
 use super::{Address, CatalogId, Definition, Need, Object, Part};
 use crate::catalog::{TextRow, number, text};
 use crate::error::{Error, ErrorKind, Result};
@@ -168,6 +169,22 @@ impl Owners {
             .collect();
         parts.sort_unstable();
         parts
+    }
+
+    /// What objects of the model need that is in none, sorted, each once.
+    pub(super) fn outside(&self, pairs: &Pairs, identities: &Identities) -> Vec<Outside> {
+        let found = pairs.0.iter().filter_map(|(object, on)| {
+            let on = identities.get(on).filter(|_| self.owner(*on).is_none())?;
+            let object = self.owner(*object)?;
+            Some(Outside {
+                object,
+                on: on.clone(),
+            })
+        });
+        let mut outside: Vec<Outside> = found.collect();
+        outside.sort_unstable();
+        outside.dedup();
+        outside
     }
 
     /// Folds the answer to [`needs_sql`]: needs between objects of the model, sorted, each once.

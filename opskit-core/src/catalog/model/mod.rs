@@ -27,6 +27,7 @@ mod large_object;
 mod links;
 mod operator;
 mod operator_class;
+mod outside;
 mod policy;
 mod privileged;
 mod publication;
@@ -64,6 +65,7 @@ pub use index::{Index, IndexState};
 pub use language::{AccessMethod, Language, Transform};
 pub use operator::Operator;
 pub use operator_class::{MemberFunction, MemberOperator, Members, OperatorClass, OperatorFamily};
+pub use outside::{Identity as OutsideIdentity, Outside};
 pub use policy::{Policy, PolicyKind};
 pub use publication::{
     Covers, GeneratedColumns, PartitionsAs, Publication, PublicationSchema, PublicationTable,
@@ -79,6 +81,7 @@ pub use view::{ColumnSettings, MaterializedView, View, ViewColumn};
 pub use withheld::Withheld;
 
 pub(crate) use acl::items as acl_items;
+pub(crate) use outside::{identities_sql, identity_from};
 pub(crate) use read::{ModelReader, ReadContext};
 pub(crate) use target::args_sql;
 
@@ -102,6 +105,9 @@ pub struct Model {
     pub objects: Vec<Object>,
     /// Which object needs which to exist first, within the model.
     pub needs: Vec<Need>,
+    /// What objects need that is not in the model. Models from before this was told have none.
+    #[serde(default)]
+    pub outside: Vec<Outside>,
     /// What comes and goes with an object.
     pub parts: Vec<Part>,
     /// Owners, privileges, comments and what else is said about objects.

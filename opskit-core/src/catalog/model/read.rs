@@ -3,6 +3,7 @@
 use super::access::{self, Access, AccessReading};
 use super::column::columns_sql;
 use super::links::{Owners, Pairs, needs_sql, parts_sql};
+use super::outside::{Identities, identity_from, outside_sql};
 use super::target::Target;
 use super::{Column, Definition, MODEL_VERSION, Model, Object};
 use super::{aggregate, cast, collation, conversion, data_type, domain, extension, function};
@@ -12,7 +13,7 @@ use super::{language, operator, operator_class, text_search};
 use crate::catalog::address::{Address, CatalogId};
 use crate::catalog::scope::Scope;
 use crate::catalog::{TextRow, number, text};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, changed_meanwhile};
 use std::collections::HashMap;
 
 /// What the queries of the model are about.
@@ -106,11 +107,13 @@ pub(crate) struct ModelReader {
     server_version: u32,
     readings: Vec<Reading>,
     columns_sql: String,
+    outside_sql: String,
     access_readings: Vec<AccessReading>,
     objects: Vec<Object>,
     access: Access,
     parts: Pairs,
     needs: Pairs,
+    outside: Identities,
     /// By table.
     columns: HashMap<u32, Vec<Column>>,
 }
@@ -121,11 +124,13 @@ impl ModelReader {
             server_version: cx.server_version,
             readings: readings(cx),
             columns_sql: columns_sql(cx),
+            outside_sql: outside_sql(&cx.in_scope("n")),
             access_readings: access::readings(cx),
             objects: Vec::new(),
             access: Access::default(),
             parts: Pairs::default(),
             needs: Pairs::default(),
+            outside: Identities::new(),
             columns: HashMap::new(),
         }
     }
@@ -137,6 +142,7 @@ impl ModelReader {
             ("the columns", self.columns_sql.clone()),
             ("the parts of objects", parts_sql(self.server_version)),
             ("the dependencies", needs_sql()),
+            ("what is not the user's", self.outside_sql.clone()),
         ];
         let access = self.access_readings.iter().map(|r| (r.what, r.sql.clone()));
         classes.chain(others).chain(access).collect()
@@ -152,7 +158,12 @@ impl ModelReader {
             0 => self.take_columns(row),
             1 => self.parts.take(row),
             2 => self.needs.take(row),
-            other => self.take_access(other - 3, row),
+            3 => {
+                let (address, identity) = identity_from(row)?;
+                self.outside.insert(address, identity);
+                Ok(())
+            }
+            other => self.take_access(other - 4, row),
         }
     }
 
@@ -191,6 +202,7 @@ impl ModelReader {
         Model {
             version: MODEL_VERSION,
             server_version: self.server_version,
+            outside: owners.outside(&self.needs, &self.outside),
             needs: owners.needs(&self.objects, self.needs),
             parts: owners.parts(),
             objects: self.objects,
@@ -223,12 +235,7 @@ fn spells_nothing(error: &serde_json::Error) -> bool {
 }
 
 fn gone(what: &str, source: serde_json::Error) -> Error {
-    Error::new(
-        ErrorKind::Busy,
-        format!("{what} changed while they were read"),
-    )
-    .with_hint("Run it again when no migration is going on.")
-    .with_source(source)
+    changed_meanwhile(format!("{what} changed while they were read")).with_source(source)
 }
 
 fn not_understood(what: &str, source: serde_json::Error) -> Error {

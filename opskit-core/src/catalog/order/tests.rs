@@ -48,6 +48,7 @@ fn model(names: &[&str], needs: &[(u32, u32)]) -> Model {
         objects: objects.collect(),
         needs: needs.iter().map(need).collect(),
         parts: (1..).zip(names).map(|(oid, _)| rule(oid)).collect(),
+        outside: Vec::new(),
         access: Access::default(),
     }
 }

@@ -1,19 +1,17 @@
 //! The leader: locks first, then the snapshot, then the plan; and at the end, a last look.
 
+use super::locks::{find, lock};
 use super::plan::{ExportPlan, TablePlan};
+use super::query::{check_query, describe_query, take_locks_over};
 use super::report::SourceIdentity;
 use super::request::{ExportRequest, Selection};
 use super::settings::{BEGIN, apply, bounded_wait, client_encoding};
-use crate::catalog::Heap;
-use crate::catalog::{
-    Pattern, Relation, columns_from, columns_sql, heaps_from, heaps_sql, relations_by_pattern,
-    relations_from, types_from, types_sql,
-};
+use crate::catalog::{Heap, Relation, columns_from, heaps_from, heaps_sql, types_from, types_sql};
 use crate::context::OpContext;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, changed_meanwhile};
 use crate::export::plan::{BlockRange, Part, parts};
 use crate::name::QualifiedName;
-use crate::pgtype::RowType;
+use crate::pgtype::{RowType, TypeCatalog};
 use crate::postgres::session::Session;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{Column, WireConnection, refuse_transaction_pooler};
@@ -142,8 +140,10 @@ impl Leader {
             plan.tables.push(self.plan_query(sql).await?);
             return Ok(plan);
         }
-        for at in 0..self.relations.len() {
-            let relation = self.relations[at].clone();
+        let relations = self.relations.clone();
+        let oids: Vec<u32> = relations.iter().map(|relation| relation.oid).collect();
+        let mut row_types = self.row_types(&oids).await?;
+        for relation in relations {
             self.check_same(&relation).await?;
             if relation.has_children {
                 plan.warnings.push(format!(
@@ -151,7 +151,9 @@ impl Leader {
                     relation.name
                 ));
             }
-            plan.tables.push(self.plan_table(request, &relation).await?);
+            let row_type = row_types.remove(&relation.oid).unwrap_or_default();
+            let table = self.plan_table(request, &relation, row_type).await?;
+            plan.tables.push(table);
         }
         Ok(plan)
     }
@@ -160,8 +162,8 @@ impl Leader {
         &mut self,
         request: &ExportRequest,
         relation: &Relation,
+        row_type: RowType,
     ) -> Result<TablePlan> {
-        let row_type = self.columns(relation).await?;
         let rows = self
             .session
             .rows("cannot read the sizes of tables", heaps_sql(relation.oid))
@@ -204,20 +206,7 @@ impl Leader {
         })
     }
 
-    async fn columns(&mut self, relation: &Relation) -> Result<RowType> {
-        let columns = self
-            .session
-            .rows("cannot read the columns", columns_sql(&[relation.oid]))
-            .await?;
-        let oids: HashSet<u32> = columns
-            .iter()
-            .filter_map(|row| row.get(1)?.as_deref()?.parse().ok())
-            .collect();
-        let types = self.types(oids).await?;
-        columns_from(&columns, &types)
-    }
-
-    pub(super) async fn types(&mut self, oids: HashSet<u32>) -> Result<crate::pgtype::TypeCatalog> {
+    pub(super) async fn types(&mut self, oids: HashSet<u32>) -> Result<TypeCatalog> {
         let mut oids: Vec<u32> = oids.into_iter().collect();
         oids.sort_unstable();
         let sql = types_sql(&oids, self.source.server_version);
@@ -311,149 +300,12 @@ impl Leader {
     }
 }
 
-/// Runs the query for no rows, on a connection of its own and in a transaction that stays open. That locks
-/// all that the query reads, before the leader has its snapshot; tells the columns, too.
-async fn describe_query(
-    probe: &mut WireConnection,
-    wait: &str,
-    describe: &str,
-) -> Result<Vec<Column>> {
-    probe.execute(&format!("{BEGIN}; {wait}")).await?;
-    let described = probe.query(describe).await;
-    let described =
-        described.map_err(|error| with_query_hint(error.while_doing("the query cannot be run")))?;
-    let set = described.into_iter().next_back();
-    Ok(set.map(|set| set.columns).unwrap_or_default())
-}
-
-/// A query must parse as one statement before it becomes part of ours.
-async fn check_query(session: &mut Session, describe: Option<&String>) -> Result<()> {
-    match describe {
-        Some(describe) => {
-            let parsed = session.parse_one("the query cannot be run", describe.clone());
-            parsed.await.map_err(with_query_hint)
-        }
-        None => Ok(()),
-    }
-}
-
-/// The leader takes the locks of the query that the other connection held until now.
-async fn take_locks_over(
-    session: &mut Session,
-    probe: &mut WireConnection,
-    describe: String,
-) -> Result<()> {
-    let taken = session.execute("the query cannot be run", describe);
-    taken.await.map_err(with_query_hint)?;
-    probe.execute("ROLLBACK").await
-}
-
-/// The relations that the patterns find, each once; partitions whose table is found too stand under it.
-async fn find(session: &mut Session, patterns: &[Pattern]) -> Result<Vec<Relation>> {
-    let mut relations: Vec<Relation> = Vec::new();
-    for pattern in patterns {
-        let rows = session
-            .rows("cannot look for tables", relations_by_pattern(pattern))
-            .await?;
-        let found = relations_from(&rows)?;
-        if found.is_empty() {
-            return Err(Error::new(ErrorKind::NotFound, format!("no table matches \"{pattern}\""))
-                .with_hint("Names fold to lower case unless quoted, and without a schema the search path decides: try schema.name."));
-        }
-        relations.extend(found);
-    }
-    relations.sort_by(|a, b| a.name.cmp(&b.name));
-    relations.dedup_by_key(|relation| relation.oid);
-    let oids: HashSet<u32> = relations.iter().map(|relation| relation.oid).collect();
-    relations.retain(|relation| {
-        !relation
-            .ancestors
-            .iter()
-            .any(|ancestor| oids.contains(ancestor))
-    });
-    Ok(relations)
-}
-
-/// How many tables are locked by one message.
-const LOCKS_AT_ONCE: usize = 200;
-
-/// Locks against DROP, TRUNCATE and rewrites; takes no snapshot.
-///
-/// Many tables are locked by one message, because each costs a round trip otherwise. Where one of them
-/// cannot be locked, the server does not say which; then they are tried one by one, without waiting
-/// once more.
-async fn lock(session: &mut Session, relations: &[Relation]) -> Result<()> {
-    let lockable = relations
-        .iter()
-        .filter(|relation| relation.kind.is_lockable());
-    let lockable: Vec<&Relation> = lockable.collect();
-    for piece in lockable.chunks(LOCKS_AT_ONCE) {
-        let statements: Vec<String> = piece.iter().map(|relation| lock_sql(relation)).collect();
-        let sql = format!(
-            "SAVEPOINT locks; {}; RELEASE SAVEPOINT locks",
-            statements.join("; ")
-        );
-        let Err(error) = session.execute("cannot lock the tables", sql).await else {
-            continue;
-        };
-        if !matches!(
-            error.kind(),
-            ErrorKind::NotFound | ErrorKind::Busy | ErrorKind::PermissionDenied
-        ) {
-            return Err(error);
-        }
-        session
-            .execute("cannot lock the tables", "ROLLBACK TO SAVEPOINT locks")
-            .await?;
-        for relation in piece {
-            lock_now(session, relation).await?;
-        }
-        // A snapshot cannot be exported from within.
-        session
-            .execute("cannot lock the tables", "RELEASE SAVEPOINT locks")
-            .await?;
-    }
-    Ok(())
-}
-
-async fn lock_now(session: &mut Session, relation: &Relation) -> Result<()> {
-    let doing = format!("cannot lock table \"{}\"", relation.name);
-    let sql = format!("{} NOWAIT", lock_sql(relation));
-    session.execute(&doing, sql).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => changed(&relation.name),
-        ErrorKind::Busy => error.with_hint("Another session holds a lock that conflicts, mostly a migration: try again later, or raise the lock time-out."),
-        _ => error,
-    })
-}
-
-fn lock_sql(relation: &Relation) -> String {
-    // A partitioned table takes its partitions with it; children by inheritance are not read.
-    let only = if relation.kind == crate::catalog::RelationKind::Table {
-        "ONLY "
-    } else {
-        ""
-    };
-    format!(
-        "LOCK TABLE {only}{} IN ACCESS SHARE MODE",
-        relation.name.to_sql()
-    )
-}
-
-fn with_query_hint(error: Error) -> Error {
-    match error.hint() {
-        Some(_) => error,
-        None => error.with_hint("It must be one SELECT, VALUES or TABLE command that only reads."),
-    }
-}
-
 pub(super) fn refuse_rewritten(rewritten: &[QualifiedName]) -> Result<()> {
     rewritten.first().map_or(Ok(()), |name| Err(changed(name)))
 }
 
 pub(crate) fn changed(name: &QualifiedName) -> Error {
-    Error::new(
-        ErrorKind::Busy,
-        format!("\"{name}\" was dropped, renamed or rewritten while it was read"),
-    )
-    .with_hint("Run it again when no migration is going on.")
+    changed_meanwhile(format!(
+        "\"{name}\" was dropped, renamed or rewritten while it was read"
+    ))
 }

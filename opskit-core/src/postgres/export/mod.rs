@@ -6,8 +6,10 @@
 mod crew;
 mod leader;
 mod leaves;
+mod locks;
 mod part;
 mod plan;
+mod query;
 mod reader;
 mod report;
 mod request;

@@ -76,7 +76,10 @@ fn kind_of(code: &str) -> ErrorKind {
 /// Turns a server's report into an error. The message keeps the SQLSTATE and the position, and
 /// never a value of the user's rows.
 pub(super) fn server_error(fields: &ServerFields) -> Error {
-    let kind = kind_of(&fields.code);
+    let kind = match is_of_a_vanished_object(fields) {
+        true => ErrorKind::Busy,
+        false => kind_of(&fields.code),
+    };
     let message = match is_users(fields) {
         true => Cow::Borrowed(RAISED),
         false => without_values(&fields.code, &fields.message),
@@ -112,6 +115,16 @@ fn is_users(fields: &ServerFields) -> bool {
     fields.code.starts_with("P0") || matches!(routine, Some("exec_stmt_raise" | "exec_stmt_assert"))
 }
 
+/// The server looks definitions up as they are now, and may miss what a snapshot still shows. These words are of its
+/// internal errors, which are never translated.
+fn is_of_a_vanished_object(fields: &ServerFields) -> bool {
+    const WORDS: [&str; 2] = [
+        "cache lookup failed for ",
+        "could not open relation with OID ",
+    ];
+    fields.code == "XX000" && WORDS.iter().any(|words| fields.message.starts_with(words))
+}
+
 fn hint_of(fields: &ServerFields) -> Option<Cow<'_, str>> {
     match fields.code.as_str() {
         _ if is_users(fields) => Some(Cow::Borrowed(
@@ -125,6 +138,9 @@ fn hint_of(fields: &ServerFields) -> Option<Cow<'_, str>> {
         )),
         "53300" => Some(Cow::Borrowed(
             "The server has no free connection: lower the number of jobs, or try again later.",
+        )),
+        _ if is_of_a_vanished_object(fields) => Some(Cow::Borrowed(
+            "An object was dropped meanwhile: run it again when no migration is going on. If it says so every time, the server's catalog is damaged.",
         )),
         _ if fields.message.contains("Tenant or user not found") => Some(Cow::Borrowed(
             "At the Supabase pooler the user is postgres.PROJECT_REF, and the host is that of the project's region.",
@@ -275,6 +291,18 @@ mod tests {
         ];
         for (code, kind) in table {
             assert_eq!(error(code, "m").kind(), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_vanished_is_worth_another_try() {
+        for message in [
+            "cache lookup failed for index 16392",
+            "could not open relation with OID 16392",
+        ] {
+            let error = error("XX000", message);
+            assert_eq!(error.kind(), ErrorKind::Busy, "{message}");
+            assert!(error.hint().unwrap().contains("migration"));
         }
     }
 

@@ -48,9 +48,6 @@ pub(super) trait Store: fmt::Debug + Send + Sync {
     /// Stores a small object that appears whole, under a name that nothing has: `Storage` otherwise.
     fn create(&self, name: &str, bytes: &[u8]) -> Result<()>;
 
-    /// The same in place of what has the name.
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<()>;
-
     /// Starts to store an object, in place of what has the name.
     fn upload(&self, name: &str) -> Result<Box<dyn Upload>>;
 
@@ -65,8 +62,15 @@ pub(super) trait Store: fmt::Debug + Send + Sync {
     /// Takes the place of a backup for a writer. `Storage` when there is such a backup already.
     fn claim(&self, id: &BackupId) -> Result<Box<dyn Claim>>;
 
-    /// Removes what a writer left of a backup, when it is provably gone; tells whether there was such.
+    /// What there is of a backup. A store without locks may put an object to learn what time it is, and takes it
+    /// away again.
+    fn standing(&self, id: &BackupId) -> Result<Standing>;
+
+    /// Removes what a writer or a removal left of a backup, when it is provably gone; tells whether there was such.
     fn sweep(&self, id: &BackupId) -> Result<bool>;
+
+    /// Takes a backup out of sight, for good when this returns. `Busy` when something else removes it.
+    fn hide(&self, id: &BackupId) -> Result<Box<dyn Hidden>>;
 
     /// What the user should know of it, once something was written.
     fn warning(&self) -> Option<String> {
@@ -101,6 +105,38 @@ pub(super) trait Claim: fmt::Debug + Send + Sync {
 
     /// Makes the backup visible: the manifest is its last object.
     fn commit(&self, manifest: &[u8]) -> Result<()>;
+}
+
+/// What there is of a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// All of it.
+    Complete,
+    /// It is being written or removed.
+    Busy,
+    /// What a writer or a removal left that is gone.
+    Left {
+        /// Objects that are there.
+        objects: u64,
+        /// Bytes that they have.
+        bytes: u64,
+    },
+    /// Objects, and nothing says whose.
+    Unowned,
+}
+
+/// A backup that is none any more, and whose objects are still there. What is left of a removal that was
+/// interrupted looks like what a killed writer leaves, and goes the same way.
+pub(super) trait Hidden: fmt::Debug + Send {
+    /// Removes the objects.
+    fn clear(self: Box<Self>) -> Result<()>;
+}
+
+fn removed_elsewhere(id: &BackupId) -> Error {
+    Error::new(
+        ErrorKind::Busy,
+        format!("something else removes backup {id}"),
+    )
 }
 
 /// The error of an object that is larger than what is read of its kind.

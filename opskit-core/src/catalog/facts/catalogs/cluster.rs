@@ -1,6 +1,20 @@
 //! The cluster, and the database as a whole.
 
 use super::{C, Columns, Group, Object, WALK, Walk};
+use crate::catalog::scope::login_prefix;
+
+/// That a role is none of those that a restore makes for as long as it runs.
+macro_rules! is_no_login {
+    ($role:literal) => {
+        concat!(
+            "pg_catalog.pg_get_userbyid(",
+            $role,
+            ") !~ '^",
+            login_prefix!(),
+            "'"
+        )
+    };
+}
 
 const CLUSTER: Walk = Walk {
     group: Group::Cluster,
@@ -8,8 +22,12 @@ const CLUSTER: Walk = Walk {
 };
 
 /// What is said about roles, tablespaces and this database.
-const OF_CLUSTER: &str =
-    "(x.classoid in (1260, 1213) and x.objoid >= 16384 or x.classoid = 1262 and x.objoid = d.oid)";
+const OF_CLUSTER: &str = concat!(
+    "(x.classoid = 1213 and x.objoid >= 16384 or x.classoid = 1262 and x.objoid = d.oid \
+    or x.classoid = 1260 and x.objoid >= 16384 and ",
+    is_no_login!("x.objoid"),
+    ")"
+);
 
 /// The database that is read.
 const THIS_DATABASE: &str =
@@ -19,8 +37,8 @@ pub(super) const WALKS: &[Walk] = &[
     Walk {
         catalog: "pg_authid",
         source: Some("pg_roles"),
-        // Predefined roles are the server's, and those of a restore that runs are nobody's (`LOGIN_PREFIX`).
-        rows: "x.rolname !~ '^(pg_|opskit_restore_)'",
+        // Predefined roles are the server's, and those of a restore that runs are nobody's.
+        rows: concat!("x.rolname !~ '^(pg_|", login_prefix!(), ")'"),
         object: ("1260", "x.oid"),
         // Settings have a catalog of their own; passwords are nobody's to compare.
         columns: Columns::AllBut(&["oid", "rolname", "rolpassword", "rolconfig"]),
@@ -29,9 +47,12 @@ pub(super) const WALKS: &[Walk] = &[
     Walk {
         catalog: "pg_auth_members",
         // What the server's roles are to each other is the server's.
-        rows: "(x.member >= 16384 or x.roleid >= 16384) \
-            and pg_catalog.pg_get_userbyid(x.member) !~ '^opskit_restore_' \
-            and pg_catalog.pg_get_userbyid(x.roleid) !~ '^opskit_restore_'",
+        rows: concat!(
+            "(x.member >= 16384 or x.roleid >= 16384) and ",
+            is_no_login!("x.member"),
+            " and ",
+            is_no_login!("x.roleid")
+        ),
         object: ("1260", "x.member"),
         part: &["roleid", "grantor"],
         columns: Columns::AllBut(&["oid", "member"]),
@@ -41,7 +62,10 @@ pub(super) const WALKS: &[Walk] = &[
     Walk {
         catalog: "pg_db_role_setting",
         joins: THIS_DATABASE,
-        rows: "x.setdatabase in (0, d.oid)",
+        rows: concat!(
+            "x.setdatabase in (0, d.oid) and ",
+            is_no_login!("x.setrole")
+        ),
         object: (
             "case when x.setrole = 0 then 1262 else 1260 end",
             "case when x.setrole = 0 then d.oid else x.setrole end",

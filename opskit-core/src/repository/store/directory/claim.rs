@@ -110,7 +110,7 @@ pub(super) fn sweep(path: &Path) -> io::Result<bool> {
 }
 
 /// Makes the lock file and takes the lock. None when a sweep was faster and took it all away.
-fn lock_new(path: &Path) -> Result<Option<File>> {
+pub(super) fn lock_new(path: &Path) -> Result<Option<File>> {
     let place = path.join(LOCK);
     let failed = |source| storage(format!("cannot make \"{}\"", place.display()), source);
     let mut options = OpenOptions::new();
@@ -145,7 +145,7 @@ fn is_ours(locked: rustix::io::Result<()>, path: &Path) -> Result<bool> {
 }
 
 /// Removes a backup's directory, the lock file last: until then a sweep can take over.
-fn clear(path: &Path) -> io::Result<()> {
+pub(super) fn clear(path: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
         if entry.file_name() == LOCK {

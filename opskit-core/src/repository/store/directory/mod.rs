@@ -1,17 +1,20 @@
 //! A local directory.
 
 mod claim;
+mod removal;
 mod root;
+mod standing;
 
-use super::{Claim, Opened, Store, Upload, other_size};
+use super::{Claim, Hidden, Opened, Standing, Store, Upload, other_size};
 use crate::error::{Error, Result, storage};
 use crate::repository::BackupId;
 use crate::repository::layout::BACKUPS;
-use crate::sink::{Readers, create_file, make_private_directory, sync_file, write_new, write_over};
+use crate::sink::{Readers, create_file, make_private_directory, remove, sync_file, write_new};
 use root::Root;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A repository in a directory. What is stored is synced; no symbolic link is followed to what is read.
 #[derive(Debug)]
@@ -118,10 +121,6 @@ impl Store for Directory {
         write_new(&self.path_for(name)?, bytes)
     }
 
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_over(&self.path_for(name)?, bytes)
-    }
-
     fn upload(&self, name: &str) -> Result<Box<dyn Upload>> {
         let file = create_file(&self.path_for(name)?, Readers::Owner)?;
         Ok(Box::new(Writing {
@@ -131,12 +130,7 @@ impl Store for Directory {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        match std::fs::remove_file(self.path.join(name)) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(storage(format!("cannot remove \"{name}\""), source))
-            }
-            _ => Ok(()),
-        }
+        remove(&self.path.join(name))
     }
 
     fn claim(&self, id: &BackupId) -> Result<Box<dyn Claim>> {
@@ -144,9 +138,22 @@ impl Store for Directory {
         claim::claim(self.backup(id))
     }
 
+    fn standing(&self, id: &BackupId) -> Result<Standing> {
+        let path = self.backup(id);
+        standing::of(&path, SystemTime::now())
+            .map_err(|source| storage(format!("cannot look at \"{}\"", path.display()), source))
+    }
+
+    fn hide(&self, id: &BackupId) -> Result<Box<dyn Hidden>> {
+        removal::hide(self.backup(id), id)
+    }
+
     fn sweep(&self, id: &BackupId) -> Result<bool> {
-        // What cannot be removed now is removed later.
-        Ok(claim::sweep(&self.backup(id)).unwrap_or(false))
+        let path = self.backup(id);
+        claim::sweep(&path).map_err(|source| {
+            let what = format!("cannot remove what is in \"{}\"", path.display());
+            storage(what, source)
+        })
     }
 }
 

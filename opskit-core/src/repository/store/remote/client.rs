@@ -52,6 +52,7 @@ impl fmt::Debug for Client {
 #[derive(Debug, Clone)]
 pub(super) struct Listed {
     pub(super) name: String,
+    pub(super) bytes: u64,
     pub(super) modified: time::OffsetDateTime,
 }
 
@@ -135,7 +136,9 @@ impl Client {
             if size > bytes_max {
                 return Ok(Err(too_large(name, size, bytes_max)));
             }
-            whole(found.bytes().await?, size).map(Ok)
+            whole(found.bytes().await?, size)
+                .ok_or_else(cut_short)
+                .map(Ok)
         };
         let read = self.attempt(get).await;
         read.map_err(|error| failed("read", name, &error))?
@@ -165,7 +168,8 @@ impl Client {
             if given != range {
                 return Err(incomplete("the store gave another range"));
             }
-            let read = whole(found.bytes().await?, range.end - range.start)?;
+            let read =
+                whole(found.bytes().await?, range.end - range.start).ok_or_else(cut_short)?;
             Ok((read, size))
         };
         let read = self.attempt(get).await;
@@ -222,6 +226,7 @@ impl Client {
         let listed = |meta: ObjectMeta| {
             Some(Listed {
                 name: self.name(&meta.location)?,
+                bytes: meta.size,
                 modified: modified(&meta),
             })
         };
@@ -261,11 +266,12 @@ pub(super) fn modified(meta: &ObjectMeta) -> time::OffsetDateTime {
 }
 
 /// A body that ends early is no body.
-fn whole(bytes: Bytes, told: u64) -> object_store::Result<Bytes> {
-    match bytes.len() as u64 == told {
-        true => Ok(bytes),
-        false => Err(incomplete("the store gave fewer bytes than it told")),
-    }
+fn whole(bytes: Bytes, told: u64) -> Option<Bytes> {
+    (bytes.len() as u64 == told).then_some(bytes)
+}
+
+fn cut_short() -> StoreError {
+    incomplete("the store gave fewer bytes than it told")
 }
 
 fn incomplete(what: &'static str) -> StoreError {

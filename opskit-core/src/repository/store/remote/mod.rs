@@ -4,6 +4,7 @@ mod client;
 mod conditional;
 mod download;
 mod lease;
+mod removal;
 mod sweep;
 mod upload;
 mod worker;
@@ -11,7 +12,7 @@ mod worker;
 pub(crate) use client::Backend;
 pub(in crate::repository) use client::shown;
 
-use super::{Claim, Opened, Store, Upload};
+use super::{Claim, Hidden, Opened, Standing, Store, Upload};
 use crate::error::Result;
 use crate::repository::BackupId;
 use client::{AT_ONCE, Client};
@@ -134,11 +135,6 @@ impl Store for Remote {
         self.wait(|client| async move { client.create(&name, bytes).await })
     }
 
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let (name, bytes) = (name.to_owned(), bytes.to_vec().into());
-        self.wait(|client| async move { client.put(&name, bytes).await })
-    }
-
     fn upload(&self, name: &str) -> Result<Box<dyn Upload>> {
         Ok(Box::new(upload::Uploading::new(
             &self.client,
@@ -161,14 +157,18 @@ impl Store for Remote {
         Ok(Box::new(leased))
     }
 
+    fn standing(&self, id: &BackupId) -> Result<Standing> {
+        let id = id.clone();
+        self.wait(|client| async move { sweep::standing(&client, &id).await })
+    }
+
+    fn hide(&self, id: &BackupId) -> Result<Box<dyn Hidden>> {
+        removal::hide(&self.client, &self.worker, id)
+    }
+
     fn sweep(&self, id: &BackupId) -> Result<bool> {
         let id = id.clone();
-        let swept = self.wait(|client| async move { sweep::sweep(&client, &id).await });
-        // What cannot be removed now is removed later.
-        Ok(swept.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what a run left could not be removed");
-            false
-        }))
+        self.wait(|client| async move { sweep::sweep(&client, &id).await })
     }
 
     fn warning(&self) -> Option<String> {

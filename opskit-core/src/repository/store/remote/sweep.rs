@@ -8,6 +8,7 @@ use crate::name::random_hex;
 use crate::repository::BackupId;
 use crate::repository::layout::{BACKUPS, LEASES, MANIFEST, PROBE_PREFIX, UPLOADS};
 use crate::repository::manifest::parse_json;
+use crate::repository::store::Standing;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
@@ -23,19 +24,23 @@ pub(super) async fn sweep(client: &Client, id: &BackupId) -> Result<bool> {
             let name = listed.name.strip_prefix(&format!("{folder}/"));
             name.is_some_and(|name| name.starts_with(LEASES) || name.starts_with(UPLOADS))
         };
-        if there.iter().any(left) {
+        let left = there.iter().filter(|listed| left(listed));
+        // A claim may be that of a removal, which is about to take the manifest away.
+        if let Some(last) = left.map(|listed| listed.modified).max()
+            && is_over(client, last).await?
+        {
             give_up_uploads(client, &there, &folder).await;
             client.remove_leases(&folder).await?;
         }
         return Ok(false);
     }
-    let Some(last) = last_sign(&there) else {
+    let Some(last) = last_sign(&there).filter(|_| is_owned(&there, &folder)) else {
         return Ok(false);
     };
-    if server_time(client).await? - last < client.terms.expires_after {
+    if !is_over(client, last).await? {
         return Ok(false);
     }
-    let claim = format!("{folder}/{LEASES}sweep-{}", random_hex());
+    let claim = claim_name(&folder);
     client.put(&claim, Bytes::from_static(b"{}")).await?;
     // Whoever put something meanwhile lives, and sees the claim. A manifest is a backup.
     let again = client.list(&folder).await?;
@@ -50,7 +55,49 @@ pub(super) async fn sweep(client: &Client, id: &BackupId) -> Result<bool> {
     Ok(true)
 }
 
-fn has_manifest(there: &[Listed], folder: &str) -> bool {
+/// What there is of a backup.
+pub(super) async fn standing(client: &Client, id: &BackupId) -> Result<Standing> {
+    let folder = format!("{BACKUPS}/{id}");
+    let there = client.list(&folder).await?;
+    if has_manifest(&there, &folder) {
+        return Ok(Standing::Complete);
+    }
+    if !is_owned(&there, &folder) {
+        return Ok(Standing::Unowned);
+    }
+    // A sweep or a removal that goes on counts here.
+    let last = there.iter().map(|listed| listed.modified).max();
+    if let Some(last) = last
+        && !is_over(client, last).await?
+    {
+        return Ok(Standing::Busy);
+    }
+    let leases = format!("{folder}/{LEASES}");
+    let objects = there.iter().filter(|it| !it.name.starts_with(&leases));
+    Ok(Standing::Left {
+        objects: objects.clone().count() as u64,
+        bytes: objects.map(|it| it.bytes).sum(),
+    })
+}
+
+/// A name for the claim of a sweep or a removal.
+pub(super) fn claim_name(folder: &str) -> String {
+    format!("{folder}/{LEASES}sweep-{}", random_hex())
+}
+
+/// Whether who gave this sign is gone by now.
+pub(super) async fn is_over(client: &Client, last: OffsetDateTime) -> Result<bool> {
+    Ok(server_time(client).await? - last >= client.terms.expires_after)
+}
+
+/// Whether a writer or a removal left a sign of itself. Each puts one first and takes it away last, so
+/// objects without any are a backup whose manifest somebody took away.
+fn is_owned(there: &[Listed], folder: &str) -> bool {
+    let leases = format!("{folder}/{LEASES}");
+    there.iter().any(|listed| listed.name.starts_with(&leases))
+}
+
+pub(super) fn has_manifest(there: &[Listed], folder: &str) -> bool {
     let manifest = format!("{folder}/{MANIFEST}");
     there.iter().any(|listed| listed.name == manifest)
 }

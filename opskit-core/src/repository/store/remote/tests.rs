@@ -111,9 +111,7 @@ fn a_backup_has_one_writer_and_is_seen_when_it_is_complete() {
 fn a_claim_that_is_dropped_takes_everything_with_it() {
     let store = remote(&Arc::default(), terms());
     let claim = store.claim(&id()).unwrap();
-    store
-        .replace(&format!("backups/{ID}/data/x"), b"x")
-        .unwrap();
+    store.create(&format!("backups/{ID}/data/x"), b"x").unwrap();
     drop(claim);
     store.settle().unwrap();
     assert_eq!(store.objects("backups").unwrap(), [""; 0]);
@@ -155,7 +153,7 @@ fn a_writer_that_meets_a_sweep_withdraws() {
     writer.create("opskit-repository.json", b"{}").unwrap();
     let claim = writer.claim(&id()).unwrap();
     writer
-        .replace(&format!("backups/{ID}/lease/sweep-x"), b"{}")
+        .create(&format!("backups/{ID}/lease/sweep-x"), b"{}")
         .unwrap();
     assert_eq!(
         claim.commit(b"manifest").unwrap_err().kind(),
@@ -166,12 +164,95 @@ fn a_writer_that_meets_a_sweep_withdraws() {
     assert_eq!(writer.taken(&[manifest]).unwrap(), [false]);
 }
 
+fn complete(store: &Remote) {
+    store.create("opskit-repository.json", b"{}").unwrap();
+    let claim = store.claim(&id()).unwrap();
+    store
+        .create(&format!("backups/{ID}/data/x"), b"xyz")
+        .unwrap();
+    claim.commit(b"manifest").unwrap();
+    store.settle().unwrap();
+}
+
+/// A removal that was killed is a leftover, which is swept when its claim is old, and nobody's before.
+#[test]
+fn a_removal_that_stops_in_the_middle_is_swept() {
+    let backend = Arc::new(InMemory::new());
+    let store = remote(&backend, terms());
+    let later = Terms {
+        expires_after: Duration::ZERO,
+        ..terms()
+    };
+    let later = remote(&backend, later);
+    complete(&store);
+    assert_eq!(later.standing(&id()).unwrap(), Standing::Complete);
+    drop(store.hide(&id()).unwrap());
+    let manifest = format!("backups/{ID}/manifest.json");
+    assert_eq!(store.taken(&[manifest]).unwrap(), [false]);
+    assert_eq!(store.standing(&id()).unwrap(), Standing::Busy);
+    assert_eq!(store.hide(&id()).unwrap_err().kind(), ErrorKind::Busy);
+    let left = Standing::Left {
+        objects: 1,
+        bytes: 3,
+    };
+    assert_eq!(later.standing(&id()).unwrap(), left);
+    assert!(later.sweep(&id()).unwrap());
+    assert_eq!(store.objects("backups").unwrap(), [""; 0]);
+}
+
+#[test]
+fn nothing_is_left_of_a_removal() {
+    let store = remote(&Arc::default(), terms());
+    complete(&store);
+    store.hide(&id()).unwrap().clear().unwrap();
+    assert_eq!(store.objects("backups").unwrap(), [""; 0]);
+}
+
+/// Two that remove the same backup see each other's claim; one that was killed long ago holds nobody up.
+#[test]
+fn removals_see_each_other() {
+    let backend = Arc::new(InMemory::new());
+    let store = remote(&backend, terms());
+    let later = Terms {
+        expires_after: Duration::ZERO,
+        ..terms()
+    };
+    let later = remote(&backend, later);
+    complete(&store);
+    store
+        .create(&format!("backups/{ID}/lease/sweep-x"), b"{}")
+        .unwrap();
+    assert_eq!(store.hide(&id()).unwrap_err().kind(), ErrorKind::Busy);
+    assert!(!store.sweep(&id()).unwrap());
+    assert_eq!(store.standing(&id()).unwrap(), Standing::Complete);
+    later.hide(&id()).unwrap().clear().unwrap();
+    assert_eq!(store.objects("backups").unwrap(), [""; 0]);
+}
+
+/// Objects without a sign of a writer are a backup whose manifest somebody took away: nobody sweeps them.
+#[test]
+fn a_robbed_backup_is_left_alone() {
+    let backend = Arc::new(InMemory::new());
+    let later = Terms {
+        expires_after: Duration::ZERO,
+        ..terms()
+    };
+    let store = remote(&backend, later);
+    complete(&store);
+    store
+        .remove(&format!("backups/{ID}/manifest.json"))
+        .unwrap();
+    assert_eq!(store.standing(&id()).unwrap(), Standing::Unowned);
+    assert!(!store.sweep(&id()).unwrap());
+    assert_eq!(store.objects("backups").unwrap(), [format!("{ID}/data/x")]);
+}
+
 /// What stands beside the repository in the same bucket is not looked at.
 #[test]
 fn the_prefix_is_a_fence() {
     let backend = Arc::new(InMemory::new());
     let store = remote(&backend, terms());
-    store.replace("backups/x/y", b"1").unwrap();
+    store.create("backups/x/y", b"1").unwrap();
     store
         .wait(|client| async move {
             let other = Path::from("some/where-else/backups/z");
