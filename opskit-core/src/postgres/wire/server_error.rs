@@ -64,13 +64,17 @@ fn kind_of(code: &str) -> ErrorKind {
             "0A" | "54" => ErrorKind::Unsupported,
             // The server could not read its own files.
             "58" => ErrorKind::Damaged,
-            // Values, constraints, objects in the wrong state, what a function raised.
-            "21" | "22" | "23" | "25" | "42" | "44" | "55" | "P0" | "2B" | "2F" | "38" | "39" => {
-                ErrorKind::InvalidInput
-            }
+            // Its own defects; and names of statements and cursors, which are ours.
+            "XX" | "24" | "26" | "34" => ErrorKind::Internal,
+            // Values, constraints, objects in the wrong state, what a function raised; and what an extension made up.
+            _ if is_sqlstate(code) => ErrorKind::InvalidInput,
             _ => ErrorKind::Internal,
         },
     }
+}
+
+fn is_sqlstate(code: &str) -> bool {
+    code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Turns a server's report into an error. The message keeps the SQLSTATE and the position, and
@@ -285,6 +289,10 @@ mod tests {
             ("57014", ErrorKind::Timeout),
             ("XX001", ErrorKind::Damaged),
             ("0A000", ErrorKind::Unsupported),
+            ("0LP01", ErrorKind::InvalidInput),
+            ("HV00N", ErrorKind::InvalidInput),
+            ("TS001", ErrorKind::InvalidInput),
+            ("26000", ErrorKind::Internal),
             ("XX000", ErrorKind::Internal),
             ("", ErrorKind::Internal),
             ("é", ErrorKind::Internal),
