@@ -14,7 +14,7 @@ fn call(server: &StoreServer, args: &[&str], place: &Path) -> Call {
 /// The loop by commands: all take the URL, by `--repo`, the variable or `opskit.toml`.
 #[tokio::test]
 async fn every_command_takes_a_url() {
-    let (db, target) = (sample().await, database().await);
+    let db = sample().await;
     for server in StoreServer::all() {
         let place = tempfile::tempdir().unwrap();
         let url = server.text("some/where");
@@ -62,9 +62,7 @@ async fn every_command_takes_a_url() {
             let copied = run(&["copy", id, "--repo", "near", "--to", "third"]).code(0);
             assert!(copied.out().contains(words), "{}", copied.out());
         }
-        target
-            .psql("drop schema public cascade; create schema public")
-            .await;
+        let target = database().await;
         run(&["restore", id, "--repo", "third", "--to", &target.url()]).code(0);
         run(&["config", "check"]).code(0);
         keep_the_last(&mut run, id);

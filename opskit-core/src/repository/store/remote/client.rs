@@ -4,6 +4,7 @@ use super::super::too_large;
 use super::Terms;
 use crate::error::{Error, ErrorKind, Result};
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
@@ -14,6 +15,7 @@ use object_store::{
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::OnceCell;
 
 /// Requests for many small things at a time.
@@ -27,6 +29,9 @@ pub(crate) trait Backend: ObjectStore + MultipartStore {}
 
 impl<T: ObjectStore + MultipartStore> Backend for T {}
 
+/// The bytes of an object as they come.
+pub(super) type Pieces = BoxStream<'static, object_store::Result<Bytes>>;
+
 /// A store, and the place in it.
 pub(super) struct Client {
     pub(super) backend: Arc<dyn Backend>,
@@ -36,6 +41,8 @@ pub(super) struct Client {
     pub(super) terms: Terms,
     /// Whether the server keeps to `If-None-Match`.
     pub(super) conditional: OnceCell<bool>,
+    /// Whether the server has never called some bytes of an object the whole of it.
+    marks_ranges: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -74,6 +81,7 @@ impl Client {
             place,
             terms,
             conditional: OnceCell::new(),
+            marks_ranges: AtomicBool::new(true),
         }
     }
 
@@ -173,7 +181,26 @@ impl Client {
             Ok((read, size))
         };
         let read = self.attempt(get).await;
-        read.map_err(|error| failed("read", name, &error))
+        read.map_err(|error| {
+            if is_unmarked(&error) {
+                self.marks_ranges.store(false, Ordering::Relaxed);
+            }
+            failed("read", name, &error)
+        })
+    }
+
+    /// Whether objects can be asked for piece by piece. Some servers (`rclone serve s3`) give the right bytes, and
+    /// say of them that they are all there is; no client takes them then.
+    pub(super) fn gives_ranges(&self) -> bool {
+        self.marks_ranges.load(Ordering::Relaxed)
+    }
+
+    /// Opens an object to read it in one answer, and tells its size.
+    pub(super) async fn stream(&self, name: &str) -> Result<(u64, Pieces)> {
+        let path = self.path(name)?;
+        let got = self.attempt(|| self.backend.get(&path)).await;
+        let got = got.map_err(|error| failed("read", name, &error))?;
+        Ok((got.meta.size, got.into_stream()))
     }
 
     /// Stores a small object, in place of what has the name.
@@ -283,10 +310,16 @@ fn incomplete(what: &'static str) -> StoreError {
 
 /// Whether asking once more may help.
 fn may_pass(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::Generic { .. } | StoreError::JoinError { .. }
-    )
+    match error {
+        StoreError::Generic { .. } => !is_unmarked(error),
+        StoreError::JoinError { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether an answer to a question for a range was not marked as one. The library has no kind of its own for that.
+fn is_unmarked(error: &StoreError) -> bool {
+    error.to_string().contains("non-partial response")
 }
 
 /// What a store says of a failure. The query of a URL may be a signature.

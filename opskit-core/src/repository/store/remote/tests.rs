@@ -261,7 +261,11 @@ fn the_prefix_is_a_fence() {
                 .map_err(|error| client::failed("write", "z", &error))
         })
         .unwrap();
-    assert_eq!(store.objects("").unwrap(), ["backups/x/y"]);
-    assert_eq!(store.entries("").unwrap(), ["backups"]);
+    // And what was found out about the server.
+    assert_eq!(
+        store.objects("").unwrap(),
+        ["backups/x/y", "opskit-store.json"]
+    );
+    assert_eq!(store.entries("").unwrap(), ["backups", "opskit-store.json"]);
     assert_eq!(store.entries("backups").unwrap(), ["x"]);
 }
