@@ -170,7 +170,7 @@ impl FaultyMemory {
         self.with(|plan| plan.calls.get(&call).copied().unwrap_or(0))
     }
 
-    /// The place, for [`Repository`](crate::repository::Repository). It tries often and soon.
+    /// The place, for [`Repository`]. It tries often and soon.
     #[must_use]
     pub fn url(&self) -> RepositoryUrl {
         self.url_with(Terms::default().expires_after)
