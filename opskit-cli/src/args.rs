@@ -3,6 +3,7 @@
 mod backup;
 mod environment;
 mod history;
+mod keys;
 mod restore;
 mod retention;
 
@@ -11,6 +12,10 @@ pub(crate) use backup::{
 };
 pub(crate) use environment::{EnvAction, EnvArgs};
 pub(crate) use history::{HistoryAction, HistoryArgs, HistoryFormat, HistoryVerifyArgs};
+pub(crate) use keys::{
+    KeysAction, KeysArgs, KeysCheckArgs, KeysNewArgs, KeysParquetArgs, KeysRecipientArgs,
+    KeysRekeyArgs,
+};
 pub(crate) use restore::{DrillArgs, RestoreArgs};
 pub(crate) use retention::{ForgetArgs, PinArgs, PruneArgs, RuleArgs};
 
@@ -83,6 +88,7 @@ pub(crate) enum Command {
     Forget(ForgetArgs),
     Prune(PruneArgs),
     Pin(PinArgs),
+    Keys(KeysArgs),
     Demo(DemoArgs),
     Schema(SchemaArgs),
     Config(ConfigArgs),

@@ -9,6 +9,7 @@ mod database;
 mod document;
 mod environment;
 mod exit;
+mod keys;
 mod limits;
 mod logging;
 #[cfg(test)]
@@ -89,6 +90,7 @@ fn run(command: Command, app: App) -> Result<(), Stop> {
     match command {
         Command::Export(args) => command::export::run(&args, &app),
         Command::Backup(args) => command::backup::run(&args, &app),
+        Command::Keys(args) => command::keys::run(&args, &app),
         Command::List(args) => command::list::run(&args, &app),
         Command::Show(args) => command::show::run(&args, &app),
         Command::Verify(args) => command::verify::run(&args, &app),

@@ -3,6 +3,8 @@
 use crate::App;
 use crate::args::{OfArgs, RepositoryArgs};
 use crate::database::{Database, usual_target};
+use crate::exit::usage_error;
+use crate::keys::KeySettings;
 use crate::project::{Project, is_name};
 use opskit_core::config::{FILE_NAME, Target};
 use opskit_core::repository::{Repository, RepositoryUrl, StoreEnv};
@@ -19,6 +21,7 @@ pub(crate) struct Place {
     env: StoreEnv,
     /// Its name in `opskit.toml`.
     name: Option<String>,
+    pub(crate) keys: KeySettings,
 }
 
 impl Place {
@@ -28,6 +31,7 @@ impl Place {
             text: text.to_owned(),
             env: app.env.stores.clone(),
             name: None,
+            keys: KeySettings::of_environment(app),
         }
     }
 
@@ -38,7 +42,8 @@ impl Place {
 
     /// A repository of `opskit.toml`.
     fn named(name: &str, project: &Project, app: &App) -> Result<Self, Error> {
-        let url = &project.config.repository(name)?.url;
+        let settings = project.config.repository(name)?;
+        let url = &settings.url;
         Ok(Self {
             text: match is_url(url) {
                 true => url.clone(),
@@ -46,6 +51,7 @@ impl Place {
             },
             env: app.env.stores.clone(),
             name: Some(name.to_owned()),
+            keys: KeySettings::of_environment(app).sealing_for(&settings.recipients),
         })
     }
 
@@ -56,7 +62,23 @@ impl Place {
 
     /// Opens the repository that is there.
     pub(crate) fn open(&self) -> Result<Repository, Error> {
-        Repository::open_at(&self.url()?)
+        let keyring = self.keys.keyring()?;
+        Ok(Repository::open_at(&self.url()?)?.with_keyring(keyring))
+    }
+
+    /// Seals backups for those who were named by options, unless `opskit.toml` says for whom.
+    pub(crate) fn seal_for(&mut self, recipients: &[String]) -> Result<(), Error> {
+        if recipients.is_empty() {
+            return Ok(());
+        }
+        if !self.keys.recipients.is_empty() {
+            return Err(usage_error(
+                "opskit.toml says whom the backups of this repository are encrypted for",
+                "Leave --recipient out, or change recipients there.",
+            ));
+        }
+        self.keys.recipients = recipients.to_vec();
+        Ok(())
     }
 
     /// The same; makes it where somebody named the place just now. One of `opskit.toml` is there already: an
@@ -85,7 +107,8 @@ impl Place {
 
     /// Makes it where it is not there.
     pub(crate) fn make(&self) -> Result<Repository, Error> {
-        Repository::create_at(&self.url()?)
+        let keyring = self.keys.keyring()?;
+        Ok(Repository::create_at(&self.url()?)?.with_keyring(keyring))
     }
 }
 
@@ -100,11 +123,14 @@ impl RepositoryArgs {
     pub(crate) fn place(&self, target: Option<&Target>, app: &App) -> Result<Place, Error> {
         let project = Project::find(app)?;
         let typed = self.repo.as_deref().or_else(|| app.env.var("OPSKIT_REPO"));
-        match (typed, project) {
-            (Some(typed), project) => place_named(typed, project.as_ref(), app),
-            (None, Some(project)) => place_of(target, &project, app),
-            (None, None) => Ok(Place::typed(DEFAULT, app)),
-        }
+        let mut place = match (typed, project) {
+            (Some(typed), project) => place_named(typed, project.as_ref(), app)?,
+            (None, Some(project)) => place_of(target, &project, app)?,
+            (None, None) => Place::typed(DEFAULT, app),
+        };
+        place.keys.identities.extend(self.identity.iter().cloned());
+        place.keys.accept_clear = self.accept_clear;
+        Ok(place)
     }
 
     /// Where the backups are that are meant: of the target that `--of` names, else of the database that the

@@ -27,6 +27,7 @@ pub mod pgtype;
 pub mod postgres;
 pub mod repository;
 pub mod scratch;
+pub mod seal;
 pub mod secret;
 pub mod sink;
 #[cfg(feature = "testing")]

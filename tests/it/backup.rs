@@ -2,6 +2,7 @@
 
 mod consistency;
 mod damage;
+mod encrypted;
 mod hostile;
 mod killed;
 mod refusals;

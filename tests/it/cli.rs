@@ -11,6 +11,7 @@ mod help;
 mod history;
 mod hooks;
 mod interrupted;
+mod keys;
 mod latest;
 mod repositories;
 mod restore;

@@ -152,7 +152,7 @@ fn links_are_refused() {
     std::fs::rename(&model, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &model).unwrap();
     let reader = repository.read(&id).unwrap();
-    let error = reader.open_object("schema/model").unwrap_err();
+    let error = reader.open_stored("schema/model").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Damaged, "{error:?}");
     let found = repository.verify(&OpContext::default(), &id, VerifyLevel::List);
     assert_eq!(found.unwrap().faults[0].object, "schema/model");

@@ -5,6 +5,7 @@ use crate::exit::EXIT_CODES;
 use crate::limits::LimitArgs;
 use clap::{Args, ValueEnum};
 use opskit_core::repository::{Among, BackupType, DataFormat, VerifyLevel};
+use std::path::PathBuf;
 
 /// Where backups are kept.
 #[derive(Debug, Args)]
@@ -13,6 +14,14 @@ pub(crate) struct RepositoryArgs {
     /// [default: OPSKIT_REPO, else the one of the target or the default one of opskit.toml, else ./backups]
     #[arg(long, value_name = "DIR|URL")]
     pub(crate) repo: Option<String>,
+
+    /// A key file of age that opens encrypted backups; may be given several times [default: OPSKIT_IDENTITY]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
+
+    /// Read backups in the clear too, where opskit.toml says that they are encrypted
+    #[arg(long)]
+    pub(crate) accept_clear: bool,
 }
 
 /// Which backups are meant.
@@ -66,6 +75,10 @@ pub(crate) struct BackupArgs {
     /// Write KEY=VALUE on the backup
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     pub(crate) tags: Vec<(String, String)>,
+    /// Encrypt for this public key of age (age1…), or for passphrase; may be given several times
+    /// [default: recipients of opskit.toml, else in the clear]
+    #[arg(long, value_name = "RECIPIENT")]
+    pub(crate) recipient: Vec<String>,
     /// Go without an object that cannot be carried, by the name that --plan tells
     #[arg(long, value_name = "OBJECT")]
     pub(crate) accept_loss: Vec<String>,

@@ -65,7 +65,8 @@ fn begin(
     let rest = || {
         let request = request(args, &database, app)?;
         let target = database.target.as_ref().map(|(_, target)| target);
-        let place = args.repository.place(target, app)?;
+        let mut place = args.repository.place(target, app)?;
+        place.seal_for(&args.recipient)?;
         let repository = match args.init {
             true => place.make()?,
             false => place.open_or_make()?,

@@ -30,6 +30,7 @@ struct Listed {
     id: BackupId,
     #[serde(flatten)]
     origin: Option<Origin>,
+    encrypted: bool,
     snapshot_at: Option<String>,
     objects: u64,
     stored_bytes: u64,
@@ -117,7 +118,8 @@ fn listed(repository: &Repository, id: &BackupId, pins: &Pins) -> Listed {
         let manifest = reader.manifest();
         Ok::<_, Error>(Listed {
             id: id.clone(),
-            origin: Some(reader.origin()?),
+            origin: Some(repository.origin_of(&reader)?),
+            encrypted: reader.is_sealed(),
             snapshot_at: Some(manifest.snapshot_at.clone()),
             objects: manifest.all_objects().count() as u64,
             stored_bytes: manifest.stored_bytes(),
@@ -128,6 +130,7 @@ fn listed(repository: &Repository, id: &BackupId, pins: &Pins) -> Listed {
     read().unwrap_or_else(|error| Listed {
         id: id.clone(),
         origin: None,
+        encrypted: false,
         snapshot_at: None,
         objects: 0,
         stored_bytes: 0,
@@ -146,6 +149,7 @@ pub(crate) fn text(document: &ListDocument) -> String {
             type_word(origin.backup_type).to_owned(),
             units::counted(backup.objects, "object"),
             units::size(backup.stored_bytes),
+            encrypted(backup),
             pinned(backup.pin.as_ref()),
         ],
         (error, _) => vec![
@@ -156,6 +160,11 @@ pub(crate) fn text(document: &ListDocument) -> String {
     let rows: Vec<Vec<String>> = document.backups.iter().map(row).collect();
     let count = units::counted(document.backups.len() as u64, "backup");
     format!("{}{count} in {}\n", aligned(&rows), document.location)
+}
+
+fn encrypted(backup: &Listed) -> String {
+    let word = if backup.encrypted { "encrypted" } else { "" };
+    word.to_owned()
 }
 
 /// What people want to know of a pin.

@@ -10,6 +10,7 @@ pub(crate) mod export;
 pub(crate) mod forget;
 pub(crate) mod generate;
 pub(crate) mod history;
+pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod pin;
 pub(crate) mod prune;

@@ -79,6 +79,7 @@ impl<'a> Stored<'a> {
             snapshot_at,
             finished_at: rfc3339(self.ctx.clock().now())?,
             opskit_version: contents.opskit_version.clone(),
+            encryption: self.sink.encryption().cloned(),
             sealed,
             objects: std::mem::take(&mut self.objects),
         };

@@ -69,6 +69,9 @@ pub struct RepositoryPlace {
     pub url: String,
     /// Which backups to keep there, of whatever target.
     pub retention: Option<Retention>,
+    /// Whom its backups are encrypted for: public keys of age, or `passphrase`. Where there are none, they are in
+    /// the clear.
+    pub recipients: Vec<String>,
 }
 
 /// What a run may take.

@@ -9,6 +9,7 @@ use super::{
 use crate::catalog::Pattern;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hook::{Hook, HookUrl};
+use crate::seal::{PASSPHRASE, Recipient};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -59,6 +60,8 @@ struct RawTarget {
 struct RawRepository {
     url: Text,
     retention: Option<Spanned<RawRetention>>,
+    #[serde(default)]
+    recipients: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -189,7 +192,20 @@ impl Checker<'_> {
         Ok(RepositoryPlace {
             url: raw.url.into_inner(),
             retention: self.retention(raw.retention)?,
+            recipients: self.recipients(raw.recipients)?,
         })
+    }
+
+    fn recipients(&self, raw: Vec<Text>) -> Result<Vec<String>> {
+        for recipient in &raw {
+            let text = recipient.get_ref();
+            let known = text == PASSPHRASE || text.parse::<Recipient>().is_ok();
+            if !known {
+                let what = "a recipient is a public key of age (age1…) or \"passphrase\"";
+                return Err(self.wrong(&recipient.span(), what));
+            }
+        }
+        Ok(raw.into_iter().map(Text::into_inner).collect())
     }
 
     fn limits(&self, raw: &RawLimits) -> Result<Limits> {

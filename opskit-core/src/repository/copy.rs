@@ -212,9 +212,20 @@ impl<'a> Copying<'a> {
                 .collect();
             ends.into_iter().collect::<Result<()>>()
         })?;
+        self.keys()?;
         claim.check()?;
         self.ctx.cancel().check()?;
         claim.commit(manifest)
+    }
+
+    /// Copies the wrapped keys, which the manifest does not tell.
+    fn keys(&self) -> Result<()> {
+        for (name, wrapped) in self.reader.wrapped_keys()? {
+            let id = &self.reader.manifest().id;
+            self.to
+                .create(&format!("{BACKUPS}/{id}/{name}"), &wrapped)?;
+        }
+        Ok(())
     }
 
     /// Copies objects until there are none left, or something failed.
@@ -233,7 +244,7 @@ impl<'a> Copying<'a> {
         self.ctx.cancel().check()?;
         let name = &object.name;
         let path = format!("{BACKUPS}/{}/{name}", self.reader.manifest().id);
-        let mut file = self.reader.open_object(name)?;
+        let mut file = self.reader.open_stored(name)?;
         let mut upload = self.to.upload(&path)?;
         io::copy(&mut file, &mut upload)
             .map_err(|source| storage(format!("cannot copy \"{name}\""), source))?;

@@ -7,6 +7,7 @@
 //! backups/<id>/schema/pre-data.sql, post-data.sql    for people and `psql`
 //! backups/<id>/schema/facts, model                   for restore and comparison
 //! backups/<id>/data/<schema>.<table>/part-00000.*    the rows
+//! backups/<id>/keys/<recipient>.age                  the data key, wrapped, of a backup that is sealed
 //! backups/<id>/writer.lock                           while it is written, in a directory
 //! backups/<id>/lease/<number>-<token>                while it is written, elsewhere: a new one each minute
 //! backups/<id>/uploads/<token>                       an upload that is not complete yet
@@ -56,7 +57,8 @@ pub(super) fn check_object_name(name: &str) -> Result<()> {
     let whole = name.split('/').count() <= DEPTH_MAX
         && name.split('/').all(is_component)
         && name != MANIFEST
-        && !is_of_writer(name);
+        && !is_of_writer(name)
+        && !name.starts_with(KEYS);
     if whole {
         return Ok(());
     }
@@ -64,6 +66,24 @@ pub(super) fn check_object_name(name: &str) -> Result<()> {
         ErrorKind::Damaged,
         format!("{name:?} is no name of an object of a backup"),
     ))
+}
+
+/// What the names of wrapped keys start with. They are no part of what a manifest tells: keys can be wrapped anew.
+pub(super) const KEYS: &str = "keys/";
+
+/// The name of the key that was wrapped for a recipient.
+pub(super) fn key_object(recipient: &str) -> String {
+    format!("{KEYS}{recipient}.age")
+}
+
+/// Whether an object is a wrapped key.
+pub(super) fn is_key(name: &str) -> bool {
+    let recipient = name
+        .strip_prefix(KEYS)
+        .and_then(|rest| rest.strip_suffix(".age"));
+    recipient.is_some_and(|recipient| {
+        !recipient.is_empty() && recipient.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// Whether an object stands for the writer of a backup, and is none of the backup's.
@@ -133,6 +153,7 @@ mod tests {
             "writer.lock",
             "lease/x",
             "uploads/x",
+            "keys/x.age",
         ] {
             assert!(check_object_name(name).is_err(), "{name:?}");
         }

@@ -1,7 +1,8 @@
 //! The commit record of a backup: what anybody may see of it.
 
-use super::BackupId;
+use super::keyring::ENCRYPTION_VERSION;
 use super::layout::check_object_name;
+use super::{BackupId, Encryption};
 use crate::error::{Error, ErrorKind, Result, unreadable_json};
 use crate::sink::StoredObject;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub struct Manifest {
     pub finished_at: String,
     /// The version of opskit that wrote it.
     pub opskit_version: String,
+    /// How the objects are encrypted; none where they are in the clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// The other half of the manifest.
     pub sealed: StoredObject,
     /// All other objects, in order of their names.
@@ -66,6 +70,15 @@ impl Manifest {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         check_version(bytes, MANIFEST_VERSION, "the manifest")?;
         let manifest: Self = parse_json(bytes, "the manifest")?;
+        if let Some(encryption) = &manifest.encryption
+            && encryption.version > ENCRYPTION_VERSION
+        {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("the backup is encrypted by version {}", encryption.version),
+            )
+            .with_hint("Use the version of opskit that wrote it, or a later one."));
+        }
         let mut names = HashSet::new();
         for object in manifest.all_objects() {
             check_object_name(&object.name)?;

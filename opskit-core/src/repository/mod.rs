@@ -5,6 +5,8 @@ mod copy;
 mod history;
 mod id;
 mod instant;
+mod keyring;
+mod keys;
 mod layout;
 mod manifest;
 mod origin;
@@ -12,6 +14,7 @@ mod pin;
 mod prune;
 mod reader;
 pub mod retention;
+mod sealed;
 mod store;
 mod url;
 mod verify;
@@ -31,6 +34,8 @@ pub use history::{
 };
 pub use id::BackupId;
 pub(crate) use instant::rfc3339;
+pub use keyring::{ENCRYPTION_VERSION, Encryption, Keyring};
+pub use keys::{BackupKeys, KeyCheck, Others, RekeyReport};
 pub(crate) use layout::SEALED;
 pub use layout::{CLUSTER, FACTS, MODEL, POST_DATA, PRE_DATA};
 pub(crate) use manifest::MANIFEST_BYTES_MAX;
@@ -87,6 +92,7 @@ struct Header {
 pub struct Repository {
     store: Arc<dyn Store>,
     header: Header,
+    keyring: Arc<Keyring>,
 }
 
 impl Repository {
@@ -161,6 +167,19 @@ impl Repository {
         Self::open_in(store).map_err(|error| at(error, url))
     }
 
+    /// Seals and opens backups with these keys.
+    #[must_use]
+    pub fn with_keyring(mut self, keyring: Keyring) -> Self {
+        self.keyring = Arc::new(keyring);
+        self
+    }
+
+    /// The keys that backups are sealed and opened with.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
     /// Waits for what is cleaned up behind the scenes: parts that were given up, a backup that was not
     /// committed. Nothing has to: the last handle does, for some seconds.
     ///
@@ -215,7 +234,11 @@ impl Repository {
         let bytes = bytes.map_err(|error| none_for(error, store.place()))?;
         check_version(&bytes, REPOSITORY_VERSION, "the repository")?;
         let header = parse_json(&bytes, "the header of the repository")?;
-        Ok(Self { store, header })
+        Ok(Self {
+            store,
+            header,
+            keyring: Arc::default(),
+        })
     }
 
     /// Where it is, for people: a path, or a URL without any secret.
@@ -348,7 +371,7 @@ impl Repository {
     /// [`ErrorKind::NotFound`] when there is no such backup, [`ErrorKind::Unsupported`] for one of a
     /// later version, [`ErrorKind::Damaged`] when its manifest cannot be understood.
     pub fn read(&self, id: &BackupId) -> Result<BackupReader> {
-        BackupReader::open(Arc::clone(&self.store), id, self.id())
+        BackupReader::open(self, id)
     }
 
     /// Removes what writers left that are provably gone, and tells which backups those were to be.

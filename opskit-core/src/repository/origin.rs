@@ -2,7 +2,7 @@
 
 use super::contents::{CONTENTS_VERSION, Source};
 use super::manifest::{check_version, parse_json};
-use super::{BackupId, BackupType, Repository};
+use super::{BackupId, BackupReader, BackupType, Repository, RunRecord};
 use crate::error::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -43,6 +43,16 @@ impl Origin {
         check_version(sealed, CONTENTS_VERSION, "the sealed manifest")?;
         let Head { source } = parse_json(sealed, "the sealed manifest")?;
         Ok(Self::of(backup_type, &source))
+    }
+
+    /// What the record of a run says of its backup.
+    pub(super) fn of_run(run: &RunRecord) -> Self {
+        Self {
+            backup_type: run.backup_type,
+            target: run.target.clone(),
+            database: run.database.clone(),
+            system_identifier: None,
+        }
     }
 
     /// The database as `--of` takes it: the name that the user has for it, else its own with the cluster.
@@ -214,9 +224,33 @@ impl Repository {
         })
     }
 
+    /// Which database a backup is of: as it says itself, or where no key at hand opens it, as the record of its run
+    /// says.
+    ///
+    /// ```no_run
+    /// # fn example(repository: &opskit_core::repository::Repository) -> opskit_core::Result<()> {
+    /// let backup = repository.read(&repository.find("latest")?)?;
+    /// println!("{}", repository.origin_of(&backup)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`BackupReader::contents`].
+    pub fn origin_of(&self, backup: &BackupReader) -> Result<Origin> {
+        backup.origin().or_else(|error| {
+            let is_locked = backup.is_sealed() && error.kind() == ErrorKind::PermissionDenied;
+            let run = match is_locked {
+                true => self.run_of(&backup.manifest().id),
+                false => None,
+            };
+            run.map(|run| Origin::of_run(&run)).ok_or(error)
+        })
+    }
+
     fn known(&self, among: &Among) -> Result<Vec<Known>> {
         let mut known: Vec<Known> = self.each(self.backups()?, |id| {
-            let origin = self.read(&id).and_then(|backup| backup.origin());
+            let origin = self.read(&id).and_then(|backup| self.origin_of(&backup));
             (id, origin.ok())
         });
         if let Some(wanted) = among.holding {

@@ -1,19 +1,21 @@
 //! Reading one backup: its manifest, and objects that are what the manifest says.
 
 use super::contents::CONTENTS_BYTES_MAX;
-use super::layout::{BACKUPS, MANIFEST, SEALED};
+use super::layout::{BACKUPS, MANIFEST, SEALED, is_key};
 use super::manifest::MANIFEST_BYTES_MAX;
+use super::sealed::Sealing;
 use super::store::{Opened, Store};
-use super::{BackupId, Contents, Manifest, Origin, PartEntry};
+use super::{BackupId, Contents, Keyring, Manifest, Origin, PartEntry, Repository};
 use crate::error::{Error, ErrorKind, Result, storage};
-use crate::export::parquet::ParquetPart;
+use crate::export::parquet::{ParquetKey, ParquetPart};
 use crate::name::hex;
+use crate::seal::WRAPPED_BYTES_MAX;
 use crate::sink::StoredObject;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How much of an object is read at a time to take its digest.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -32,11 +34,15 @@ pub struct BackupReader {
     /// SHA-256 of the manifest as it is stored.
     manifest_sha256: String,
     objects: HashMap<String, StoredObject>,
+    keyring: Arc<Keyring>,
+    /// What opens its objects, once it was needed.
+    sealing: OnceLock<Sealing>,
 }
 
 impl BackupReader {
     /// Reads the manifest of a backup, which must be the one of this identity.
-    pub(super) fn open(store: Arc<dyn Store>, id: &BackupId, repository: &str) -> Result<Self> {
+    pub(super) fn open(of: &Repository, id: &BackupId) -> Result<Self> {
+        let (store, repository) = (Arc::clone(&of.store), of.id());
         let folder = format!("{BACKUPS}/{id}");
         let text = store
             .read(&format!("{folder}/{MANIFEST}"), MANIFEST_BYTES_MAX)
@@ -62,7 +68,41 @@ impl BackupReader {
             folder,
             manifest,
             manifest_sha256: hex(&Sha256::digest(&text)),
+            keyring: Arc::clone(&of.keyring),
+            sealing: OnceLock::new(),
         })
+    }
+
+    /// Whether its objects are encrypted.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.manifest.encryption.is_some()
+    }
+
+    /// What opens its objects. None where they are in the clear, and may be.
+    pub(super) fn sealing(&self) -> Result<Option<&Sealing>> {
+        let id = &self.manifest.id;
+        let Some(encryption) = &self.manifest.encryption else {
+            self.keyring.check_clear(id)?;
+            return Ok(None);
+        };
+        if let Some(sealing) = self.sealing.get() {
+            return Ok(Some(sealing));
+        }
+        let repository = &self.manifest.repository;
+        let key = self
+            .keyring
+            .unwrap(&*self.store, repository, id, encryption)?;
+        let sealing = Sealing::new(key, repository, id);
+        Ok(Some(self.sealing.get_or_init(|| sealing)))
+    }
+
+    /// The key of its Parquet files, to hand to another program. None where they are in the clear.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`] when no key at hand opens the backup.
+    pub fn parquet_key(&self) -> Result<Option<ParquetKey>> {
+        Ok(self.sealing()?.map(Sealing::parquet))
     }
 
     /// The clear half of the manifest.
@@ -123,14 +163,15 @@ impl BackupReader {
         self.objects.contains_key(name)
     }
 
-    /// Opens an object whose size and digest are those of the manifest, at its beginning.
+    /// Opens an object whose size and digest are those of the manifest, at its beginning, as it is stored: sealed
+    /// where the backup is.
     ///
     /// The file that was checked is the file that is given out: it cannot be replaced in between.
     ///
     /// # Errors
     /// [`ErrorKind::Damaged`] when it is missing or another one, [`ErrorKind::NotFound`] for a name
     /// that the manifest does not have.
-    pub fn open_object(&self, name: &str) -> Result<File> {
+    pub fn open_stored(&self, name: &str) -> Result<File> {
         let object = self.object(name)?;
         let Opened { mut file, sha256 } = self.open_sized(object)?;
         let found = match sha256 {
@@ -151,7 +192,7 @@ impl BackupReader {
         Ok(file)
     }
 
-    /// Reads an object whole, unless it is larger than `bytes_max`.
+    /// Reads an object whole, unless it is larger than `bytes_max`, and opens it where it is sealed.
     ///
     /// ```no_run
     /// # fn example(backup: &opskit_core::repository::BackupReader) -> opskit_core::Result<()> {
@@ -162,8 +203,18 @@ impl BackupReader {
     /// ```
     ///
     /// # Errors
-    /// As [`Self::open_object`]; [`ErrorKind::Damaged`] for one that is too large.
+    /// As [`Self::open_stored`]; [`ErrorKind::Damaged`] for one that is too large;
+    /// [`ErrorKind::PermissionDenied`] when no key at hand opens the backup.
     pub fn read_object(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
+        let sealing = self.sealing()?;
+        let bytes = self.read_stored(name, bytes_max)?;
+        match sealing {
+            Some(sealing) => sealing.open_whole(&bytes, name),
+            None => Ok(bytes),
+        }
+    }
+
+    fn read_stored(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
         let object = self.object(name)?;
         if object.bytes > bytes_max {
             return Err(damaged(
@@ -203,23 +254,29 @@ impl BackupReader {
     /// ```
     ///
     /// # Errors
-    /// As [`Self::open_object`]; [`ErrorKind::Damaged`] when it does not have the rows that the
+    /// As [`Self::open_stored`]; [`ErrorKind::Damaged`] when it does not have the rows that the
     /// backup tells.
     pub fn open_part(&self, part: &PartEntry) -> Result<ParquetPart> {
-        let main = self.open_object(&part.object)?;
+        let key = self.parquet_key()?;
+        let main = self.open_stored(&part.object)?;
         let side = part.exact.as_deref();
-        let side = side.map(|name| self.open_object(name)).transpose()?;
-        let opened = ParquetPart::open(main, side);
+        let side = side.map(|name| self.open_stored(name)).transpose()?;
+        let opened = ParquetPart::open_with(main, side, key.as_ref());
         opened.map_err(|error| error.while_doing(format!("cannot read \"{}\"", part.object)))
     }
 
     /// Opens a part that was stored as the bytes of COPY, and unpacks it.
     ///
     /// # Errors
-    /// As [`Self::open_object`]; reading gives errors where it cannot be unpacked.
+    /// As [`Self::open_stored`]; reading gives errors where it cannot be unpacked.
     pub fn open_frames(&self, part: &PartEntry) -> Result<impl std::io::Read + Send + use<>> {
-        let file = self.open_object(&part.object)?;
-        let decoder = zstd::Decoder::new(file);
+        let sealing = self.sealing()?;
+        let file = self.open_stored(&part.object)?;
+        let clear: Box<dyn std::io::Read + Send> = match sealing {
+            Some(sealing) => Box::new(sealing.open(file, &part.object)?),
+            None => Box::new(file),
+        };
+        let decoder = zstd::Decoder::new(clear);
         decoder.map_err(|source| damaged(&part.object, "cannot be unpacked").with_source(source))
     }
 
@@ -243,6 +300,25 @@ impl BackupReader {
     /// The manifest as it is stored now.
     pub(super) fn read_manifest(&self) -> Result<Vec<u8>> {
         self.store.read(&self.path(MANIFEST), MANIFEST_BYTES_MAX)
+    }
+
+    /// Those of these names that are keys for somebody whom the settings do not name.
+    pub(super) fn strangers<'a>(&self, names: &'a [String]) -> Vec<&'a String> {
+        self.keyring
+            .strangers(names.iter().filter(|name| is_key(name)))
+    }
+
+    /// The keys that were wrapped for somebody, by their names.
+    pub(super) fn wrapped_keys(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        if !self.is_sealed() {
+            return Ok(Vec::new());
+        }
+        let names = self.stored_names()?.into_iter();
+        let read = |name: String| {
+            let wrapped = self.store.read(&self.path(&name), WRAPPED_BYTES_MAX)?;
+            Ok((name, wrapped))
+        };
+        names.filter(|name| is_key(name)).map(read).collect()
     }
 
     /// What of the backup the store has, by the names of a manifest.

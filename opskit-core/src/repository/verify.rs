@@ -1,6 +1,6 @@
 //! Whether a backup is what its manifest says, in three depths; every fault is told, not the first.
 
-use super::layout::{MANIFEST, SEALED, is_of_writer};
+use super::layout::{MANIFEST, SEALED, is_key, is_of_writer};
 use super::reader::{BackupReader, damaged};
 use super::{BackupId, Contents, PartEntry, Repository, TableEntry};
 use crate::context::OpContext;
@@ -149,7 +149,7 @@ impl BackupReader {
 fn look(reader: &BackupReader, name: &str, level: VerifyLevel) -> Result<()> {
     match level {
         VerifyLevel::List => reader.check_size(name),
-        _ => reader.open_object(name).map(drop),
+        _ => reader.open_stored(name).map(drop),
     }
 }
 
@@ -165,6 +165,12 @@ impl Check<'_> {
         self.extra(reader)?;
         let contents = match reader.contents() {
             Ok(contents) => Some(contents),
+            // Whether bytes are what was stored is seen without any key.
+            Err(error) if reader.is_sealed() && self.needs_no_key(&error) => {
+                self.take(SEALED, look(reader, SEALED, self.report.level))?;
+                None
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
             Err(error) => {
                 self.take(SEALED, Err(error))?;
                 None
@@ -198,13 +204,27 @@ impl Check<'_> {
 
     /// What stands there and not in the manifest.
     fn extra(&mut self, reader: &BackupReader) -> Result<()> {
-        for name in reader.stored_names()? {
-            let known = reader.has_object(&name) || name == MANIFEST || is_of_writer(&name);
+        let names = reader.stored_names()?;
+        for name in reader.strangers(&names) {
+            self.fault(
+                name,
+                &damaged(name, "is a key for somebody whom the settings do not name"),
+            );
+        }
+        for name in names {
+            let known = reader.has_object(&name)
+                || name == MANIFEST
+                || is_of_writer(&name)
+                || reader.is_sealed() && is_key(&name);
             if !known {
                 self.fault(&name, &damaged(&name, "is not in the manifest"));
             }
         }
         Ok(())
+    }
+
+    fn needs_no_key(&self, error: &Error) -> bool {
+        error.kind() == ErrorKind::PermissionDenied && self.report.level < VerifyLevel::Decode
     }
 
     /// What the contents name and the manifest does not.

@@ -1,9 +1,11 @@
 //! Writing a backup: no reader sees it before its manifest is there.
 
 use super::layout::{BACKUPS, DATA_PREFIX, check_object_name};
+use super::sealed::{Object, Sealing};
 use super::store::{Claim, Store, Upload};
-use super::{BackupId, Repository, apart};
+use super::{BackupId, Encryption, Repository, apart};
 use crate::error::{Result, storage};
+use crate::seal::DataKey;
 use crate::sink::{
     BackupSink, FileFormat, IpcLayout, PartFiles, PartHeader, PartReceipt, PartWriter, RowForm,
     Rows, StoredObject, stored_object,
@@ -39,6 +41,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct RepositorySink {
     writing: Arc<Writing>,
+    encryption: Option<Encryption>,
     format: FileFormat,
     /// The parts that were started: what is started again may have left a file that it has no values for.
     started: Mutex<HashSet<String>>,
@@ -52,11 +55,37 @@ struct Writing {
     /// What the names of its objects start with.
     folder: String,
     claim: Box<dyn Claim>,
+    sealing: Option<Sealing>,
 }
 
 impl Writing {
+    /// An object that seals itself, where the backup is sealed.
+    fn plain(&self, name: &str) -> Result<Object> {
+        self.upload(name).map(Object::Plain)
+    }
+
+    fn object(&self, name: &str) -> Result<Object> {
+        match &self.sealing {
+            Some(sealing) => sealing.seal(self.upload(name)?, name),
+            None => self.plain(name),
+        }
+    }
+
     fn upload(&self, name: &str) -> Result<Box<dyn Upload>> {
         self.store.upload(&format!("{}/{name}", self.folder))
+    }
+
+    /// Makes a data key, and stores it wrapped for everybody who may read the backup.
+    fn seal(&mut self, repository: &Repository, id: &BackupId) -> Result<()> {
+        let failed = |source| storage("cannot make a key", source);
+        let key = DataKey::random().map_err(failed)?;
+        let of = [repository.id(), id.as_str()];
+        for (name, wrapped) in repository.keyring.wrap(&key, &of)? {
+            self.store
+                .create(&format!("{}/{name}", self.folder), &wrapped)?;
+        }
+        self.sealing = Some(Sealing::new(key, repository.id(), id));
+        Ok(())
     }
 }
 
@@ -67,16 +96,28 @@ impl RepositorySink {
     /// Of kind `Storage` when the repository cannot be written, or has such a backup already.
     pub fn begin(repository: &Repository, id: &BackupId, format: FileFormat) -> Result<Self> {
         let store = Arc::clone(&repository.store);
-        let writing = Writing {
+        let mut writing = Writing {
             claim: store.claim(id)?,
             folder: format!("{BACKUPS}/{id}"),
             store,
+            sealing: None,
         };
+        if repository.keyring.seals() {
+            repository.refuse_strangers()?;
+            writing.seal(repository, id)?;
+        }
         Ok(Self {
+            encryption: repository.keyring.encryption(),
             writing: Arc::new(writing),
             format,
             started: Mutex::default(),
         })
+    }
+
+    /// What the manifest must tell of the encryption.
+    #[must_use]
+    pub fn encryption(&self) -> Option<&Encryption> {
+        self.encryption.as_ref()
     }
 
     /// Makes way for a part: what an earlier try left of it goes.
@@ -115,11 +156,15 @@ impl BackupSink for RepositorySink {
         ];
         self.make_way(&stem, &names).await?;
         let (writing, side) = (Arc::clone(&self.writing), names[1].clone());
-        let open_side = Box::new(move || writing.upload(&side));
-        let main = self.writing.upload(&names[0])?;
-        let layout = IpcLayout::File;
+        let open_side = Box::new(move || writing.plain(&side));
+        let main = match self.format {
+            FileFormat::Parquet(_) => self.writing.plain(&names[0])?,
+            _ => self.writing.object(&names[0])?,
+        };
+        let key = self.writing.sealing.as_ref().map(Sealing::parquet);
+        let form = (self.format, IpcLayout::File);
         Ok(Box::new(RepositoryPart {
-            files: PartFiles::new(main, &header, self.format, layout, open_side)?,
+            files: PartFiles::with_key(main, &header, form, open_side, key)?,
             names,
             writing: Arc::clone(&self.writing),
         }))
@@ -130,12 +175,11 @@ impl BackupSink for RepositorySink {
         let writing = Arc::clone(&self.writing);
         let (name, bytes) = (name.to_owned(), bytes.to_owned());
         apart(move || {
-            let mut upload = writing.upload(&name)?;
-            upload
+            let mut object = writing.object(&name)?;
+            object
                 .write_all(&bytes)
                 .map_err(|source| storage(format!("cannot write \"{name}\""), source))?;
-            upload.finish()?;
-            Ok(stored_object(&name, &bytes))
+            object.finish(stored_object(&name, &bytes))
         })
         .await
     }
@@ -149,7 +193,7 @@ impl BackupSink for RepositorySink {
 /// One part while it is written.
 #[derive(Debug)]
 struct RepositoryPart {
-    files: PartFiles<Box<dyn Upload>>,
+    files: PartFiles<Object>,
     names: [String; 2],
     writing: Arc<Writing>,
 }
@@ -169,9 +213,8 @@ impl PartWriter for RepositoryPart {
             } = *self;
             let finished = files.finish([&names[0], &names[1]])?;
             let mut objects = Vec::new();
-            for (upload, object) in finished.files {
-                upload.finish()?;
-                objects.push(object);
+            for (object, told) in finished.files {
+                objects.push(object.finish(told)?);
             }
             writing.claim.check()?;
             Ok(PartReceipt {

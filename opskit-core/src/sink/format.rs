@@ -3,7 +3,7 @@
 use super::digest::DigestWriter;
 use super::{PartHeader, RowForm, Rows, StoredObject, wrong_form};
 use crate::error::{Error, ErrorKind, Result, storage};
-use crate::export::parquet::{PAIR_KEY, ParquetOptions, ParquetWriter, SideWriter};
+use crate::export::parquet::{PAIR_KEY, ParquetKey, ParquetOptions, ParquetWriter, SideWriter};
 use crate::export::{ExactBatch, ExactValue, Exactness};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use std::fmt;
@@ -77,6 +77,7 @@ pub(crate) struct PartFiles<W: Write + Send> {
     main: Encoder<Digested<W>>,
     open_side: OpenSide<W>,
     side: Option<SideWriter<Digested<W>>>,
+    key: Option<ParquetKey>,
 }
 
 /// What is left when the last row is written: the main file, then the side file.
@@ -120,11 +121,23 @@ impl<W: Write + Send> PartFiles<W> {
         layout: IpcLayout,
         open_side: OpenSide<W>,
     ) -> Result<Self> {
+        Self::with_key(file, header, (format, layout), open_side, None)
+    }
+
+    /// The same; Parquet is encrypted, where there is a key.
+    pub(crate) fn with_key(
+        file: W,
+        header: &PartHeader,
+        (format, layout): (FileFormat, IpcLayout),
+        open_side: OpenSide<W>,
+        key: Option<ParquetKey>,
+    ) -> Result<Self> {
         let file = DigestWriter::new(file);
         let schema = || header.row_type.arrow_schema();
         let main = match (format, layout) {
             (FileFormat::Parquet(options), _) => {
-                Encoder::Parquet(ParquetWriter::new(file, &header.row_type, options)?)
+                let writer = ParquetWriter::new(file, &header.row_type, options)?;
+                Encoder::Parquet(writer.with_key(key.clone()))
             }
             (FileFormat::Arrow(_), IpcLayout::File) => Encoder::ArrowFile(
                 FileWriter::try_new(file, &schema()).map_err(arrow_error)?,
@@ -146,6 +159,7 @@ impl<W: Write + Send> PartFiles<W> {
             main,
             open_side,
             side: None,
+            key,
         })
     }
 
@@ -184,7 +198,8 @@ impl<W: Write + Send> PartFiles<W> {
         let side = match &mut self.side {
             Some(side) => side,
             none => {
-                let side = SideWriter::new(DigestWriter::new((self.open_side)()?))?;
+                let file = DigestWriter::new((self.open_side)()?);
+                let side = SideWriter::with_key(file, self.key.as_ref())?;
                 self.main.pair_with(side.pair());
                 none.insert(side)
             }

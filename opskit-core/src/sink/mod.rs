@@ -22,7 +22,7 @@ pub use file::{Existing, FileSink, StreamSink};
 pub use format::FileFormat;
 pub use null::NullSink;
 
-pub(crate) use digest::stored_object;
+pub(crate) use digest::{DigestWriter, stored_object};
 pub(crate) use durable::{
     Readers, create_file, make_private_directory, remove, sync_directory, sync_file, sync_tree,
     write_new,

@@ -9,7 +9,7 @@ use super::source::Source;
 const ORDER: [&[&str]; 16] = [
     &["error"],
     &["secret", "name", "http"],
-    &["cancel", "event"],
+    &["cancel", "event", "seal"],
     &["context"],
     &["pgtype", "hook"],
     &["catalog"],

@@ -143,9 +143,9 @@ async fn wrong_bytes_are_noticed() {
         .collect();
     for name in names {
         store.fail(Call::Get, 1, Fault::WrongBytes);
-        let error = reader.open_object(&name).unwrap_err();
+        let error = reader.open_stored(&name).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Damaged, "{name}");
-        reader.open_object(&name).unwrap();
+        reader.open_stored(&name).unwrap();
     }
 }
 

@@ -8,12 +8,14 @@
 //! a side file, both carry the same random `opskit.pair`, so that neither is taken for another's.
 
 mod dictionary;
+mod key;
 mod read;
 mod side;
 mod size;
 mod wide;
 mod write;
 
+pub use key::ParquetKey;
 pub use read::ParquetPart;
 pub use side::SideWriter;
 pub use write::{ParquetOptions, ParquetWriter};

@@ -2,7 +2,7 @@
 
 use super::side::SideReader;
 use super::size::batch_rows;
-use super::{PAIR_KEY, ROW_TYPE_KEY, VERSION, VERSION_KEY, guarded, read_error, value};
+use super::{PAIR_KEY, ParquetKey, ROW_TYPE_KEY, VERSION, VERSION_KEY, guarded, read_error, value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExactBatch;
 use crate::pgtype::RowType;
@@ -54,15 +54,33 @@ impl ParquetPart {
         main: R,
         side: Option<S>,
     ) -> Result<Self> {
-        let metadata = guarded(|| {
-            ArrowReaderMetadata::load(&main, ArrowReaderOptions::new()).map_err(read_error)
-        })?;
+        Self::open_with(main, side, None)
+    }
+
+    /// The same of files that may be encrypted by a key.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`ErrorKind::Damaged`] when the key does not open them.
+    pub fn open_with<R: ChunkReader + 'static, S: ChunkReader + 'static>(
+        main: R,
+        side: Option<S>,
+        key: Option<&ParquetKey>,
+    ) -> Result<Self> {
+        let opening = match key {
+            Some(key) => {
+                ArrowReaderOptions::new().with_file_decryption_properties(key.decryption()?)
+            }
+            None => ArrowReaderOptions::new(),
+        };
+        let metadata =
+            guarded(|| ArrowReaderMetadata::load(&main, opening.clone()).map_err(read_error))?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata();
         let pairs = pairs.map_or(&[][..], |pairs| pairs);
         let row_type = row_type(pairs)?;
-        let side = side.map(SideReader::new).transpose()?;
+        let side = side.map(|side| SideReader::new(side, opening.clone()));
+        let side = side.transpose()?;
         check_pair(value(pairs, PAIR_KEY), side.as_ref())?;
-        let options = ArrowReaderOptions::new().with_schema(row_type.arrow_schema());
+        let options = opening.with_schema(row_type.arrow_schema());
         let metadata = guarded(|| {
             let metadata = Arc::clone(metadata.metadata());
             ArrowReaderMetadata::try_new(metadata, options).map_err(read_error)

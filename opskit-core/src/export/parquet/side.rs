@@ -1,7 +1,7 @@
 //! The side file: values that have no standard form, bit for bit.
 
 use super::size::batch_rows;
-use super::{PAIR_KEY, VERSION, VERSION_KEY, guarded, read_error, value, write_error};
+use super::{PAIR_KEY, ParquetKey, VERSION, VERSION_KEY, guarded, read_error, value, write_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExactValue;
 use crate::name::random_hex;
@@ -9,7 +9,9 @@ use arrow::array::{ArrayRef, AsArray, BinaryBuilder, Int16Builder, Int64Builder}
 use arrow::datatypes::{DataType, Field, Int16Type, Int64Type, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -45,19 +47,30 @@ impl<W: Write + Send> SideWriter<W> {
     /// # Errors
     /// [`ErrorKind::Storage`] when the file below cannot be written.
     pub fn new(file: W) -> Result<Self> {
+        Self::with_key(file, None)
+    }
+
+    /// The same; encrypts the file, where there is a key.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_key(file: W, key: Option<&ParquetKey>) -> Result<Self> {
         let schema = schema();
         let pair = random_hex();
-        let properties = WriterProperties::builder()
+        let mut builder = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_created_by(concat!("opskit ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_dictionary_enabled(false)
             .set_key_value_metadata(Some(vec![
                 KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_owned()),
                 KeyValue::new(PAIR_KEY.to_owned(), pair.clone()),
-            ]))
-            .build();
-        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
-            .map_err(write_error)?;
+            ]));
+        if let Some(key) = key {
+            builder = builder.with_file_encryption_properties(key.encryption()?);
+        }
+        let properties = Some(builder.build());
+        let writer =
+            ArrowWriter::try_new(file, Arc::clone(&schema), properties).map_err(write_error)?;
         Ok(Self {
             writer,
             schema,
@@ -122,9 +135,12 @@ pub(super) struct SideReader {
 }
 
 impl SideReader {
-    pub(super) fn new<R: ChunkReader + 'static>(file: R) -> Result<Self> {
-        let builder =
-            guarded(|| ParquetRecordBatchReaderBuilder::try_new(file).map_err(read_error))?;
+    pub(super) fn new<R: ChunkReader + 'static>(
+        file: R,
+        options: ArrowReaderOptions,
+    ) -> Result<Self> {
+        let opened = ParquetRecordBatchReaderBuilder::try_new_with_options;
+        let builder = guarded(|| opened(file, options).map_err(read_error))?;
         if builder.schema().fields() != schema().fields() {
             return Err(damaged("does not have the columns of a side file"));
         }

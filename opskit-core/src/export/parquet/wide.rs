@@ -1,18 +1,18 @@
 //! Tables of many columns: batches gather, then one column after the other is encoded.
 //!
-//! The ordinary writer keeps an encoder per column, each with buffers and a compressor's memory of some
-//! hundred kilobytes; a thousand of them break any bound. Here one column's encoder lives at a time, at
-//! the price of keeping the batches of a row group.
+//! The ordinary writer has an encoder per column at work, each with buffers and a compressor's memory of some hundred
+//! kilobytes; a thousand of them break any bound. Here one column's encoder is at work at a time, at the price of
+//! keeping the batches of a row group.
 
 use super::write_error;
-use crate::error::Result;
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use crate::error::{Error, ErrorKind, Result};
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowSchemaConverter;
-use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::encode_arrow_schema;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use std::io::Write;
 use std::sync::Arc;
@@ -22,16 +22,11 @@ const ARROW_SCHEMA_KEY: &str = "ARROW:schema";
 
 pub(super) struct WideWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
-    columns: Vec<ColumnEncoder>,
+    schema: SchemaRef,
+    encoders: ArrowRowGroupWriterFactory,
     batches: Vec<RecordBatch>,
     buffered_bytes: usize,
     limit_bytes: usize,
-}
-
-/// What makes the encoders of one field: a file's schema of its own, with this field only.
-struct ColumnEncoder {
-    field: FieldRef,
-    factory: ArrowRowGroupWriterFactory,
 }
 
 impl<W: Write + Send> WideWriter<W> {
@@ -42,25 +37,20 @@ impl<W: Write + Send> WideWriter<W> {
         properties: WriterProperties,
         limit_bytes: usize,
     ) -> Result<Self> {
-        let properties = Arc::new(properties);
         let root = ArrowSchemaConverter::new()
             .convert(schema)
             .map_err(write_error)?
             .root_schema_ptr();
         let mut file =
-            SerializedFileWriter::new(file, root, Arc::clone(&properties)).map_err(write_error)?;
+            SerializedFileWriter::new(file, root, Arc::new(properties)).map_err(write_error)?;
         file.append_key_value_metadata(KeyValue::new(
             ARROW_SCHEMA_KEY.to_owned(),
             encode_arrow_schema(schema),
         ));
-        let columns: Result<Vec<_>> = schema
-            .fields()
-            .iter()
-            .map(|field| ColumnEncoder::new(field, &properties))
-            .collect();
         Ok(Self {
+            encoders: ArrowRowGroupWriterFactory::new(&file, Arc::clone(schema)),
             file,
-            columns: columns?,
+            schema: Arc::clone(schema),
             batches: Vec::new(),
             buffered_bytes: 0,
             limit_bytes,
@@ -90,9 +80,12 @@ impl<W: Write + Send> WideWriter<W> {
         if self.batches.is_empty() {
             return Ok(());
         }
+        let number = self.file.flushed_row_groups().len();
+        let encoders = self.encoders.create_column_writers(number);
+        let mut encoders = encoders.map_err(write_error)?.into_iter();
         let mut group = self.file.next_row_group().map_err(write_error)?;
-        for (at, column) in self.columns.iter().enumerate() {
-            column.encode(at, &self.batches, &mut group)?;
+        for at in 0..self.schema.fields().len() {
+            encode(&self.batches, at, &mut encoders, &mut group)?;
         }
         group.close().map_err(write_error)?;
         self.batches.clear();
@@ -101,39 +94,33 @@ impl<W: Write + Send> WideWriter<W> {
     }
 }
 
-impl ColumnEncoder {
-    fn new(field: &FieldRef, properties: &WriterPropertiesPtr) -> Result<Self> {
-        let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
-        let root = ArrowSchemaConverter::new()
-            .convert(&schema)
-            .map_err(write_error)?
-            .root_schema_ptr();
-        let alone = SerializedFileWriter::new(std::io::sink(), root, Arc::clone(properties))
-            .map_err(write_error)?;
-        Ok(Self {
-            field: Arc::clone(field),
-            factory: ArrowRowGroupWriterFactory::new(&alone, schema),
-        })
-    }
-
-    /// Encodes the field's column of all batches into the row group.
-    fn encode<W: Write + Send>(
-        &self,
-        at: usize,
-        batches: &[RecordBatch],
-        group: &mut SerializedRowGroupWriter<'_, W>,
-    ) -> Result<()> {
-        let mut leaves = self.factory.create_column_writers(0).map_err(write_error)?;
-        for batch in batches {
-            let values = compute_leaves(&self.field, batch.column(at)).map_err(write_error)?;
-            for (leaf, values) in leaves.iter_mut().zip(&values) {
-                leaf.write(values).map_err(write_error)?;
-            }
+/// Encodes a column of all batches into the row group; it has as many encoders as leaves.
+fn encode<W: Write + Send>(
+    batches: &[RecordBatch],
+    at: usize,
+    encoders: &mut impl Iterator<Item = ArrowColumnWriter>,
+    group: &mut SerializedRowGroupWriter<'_, W>,
+) -> Result<()> {
+    let mut own: Vec<ArrowColumnWriter> = Vec::new();
+    for batch in batches {
+        let schema = batch.schema_ref();
+        let leaves = compute_leaves(schema.field(at), batch.column(at)).map_err(write_error)?;
+        if own.is_empty() {
+            own.extend(encoders.take(leaves.len()));
         }
-        for leaf in leaves {
-            let chunk = leaf.close().map_err(write_error)?;
-            chunk.append_to_row_group(group).map_err(write_error)?;
+        if own.len() != leaves.len() {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "a column has no encoder for each of its leaves",
+            ));
         }
-        Ok(())
+        for (encoder, leaf) in own.iter_mut().zip(&leaves) {
+            encoder.write(leaf).map_err(write_error)?;
+        }
     }
+    for encoder in own {
+        let chunk = encoder.close().map_err(write_error)?;
+        chunk.append_to_row_group(group).map_err(write_error)?;
+    }
+    Ok(())
 }

@@ -2,8 +2,8 @@
 
 use super::wide::WideWriter;
 use super::{
-    EXACT_KEY, EXACT_NONE, EXACT_SIDECAR, PAIR_KEY, ROW_TYPE_KEY, VERSION, VERSION_KEY, dictionary,
-    write_error,
+    EXACT_KEY, EXACT_NONE, EXACT_SIDECAR, PAIR_KEY, ParquetKey, ROW_TYPE_KEY, VERSION, VERSION_KEY,
+    dictionary, write_error,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::Exactness;
@@ -100,6 +100,7 @@ pub struct ParquetWriter<W: Write + Send> {
     /// What was written into the row group, as it was in memory.
     group_bytes: usize,
     pair: Option<KeyValue>,
+    key: Option<ParquetKey>,
 }
 
 /// Dictionaries are chosen by looking at the first batch.
@@ -134,7 +135,15 @@ impl<W: Write + Send> ParquetWriter<W> {
             rows: 0,
             group_bytes: 0,
             pair: None,
+            key: None,
         })
+    }
+
+    /// Encrypts the file by this key. For a writer that has written nothing yet.
+    #[must_use]
+    pub fn with_key(mut self, key: Option<ParquetKey>) -> Self {
+        self.key = key;
+        self
     }
 
     /// Appends a batch.
@@ -222,6 +231,9 @@ impl<W: Write + Send> ParquetWriter<W> {
             .set_dictionary_enabled(false)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_key_value_metadata(Some(self.metadata()?));
+        if let Some(key) = &self.key {
+            builder = builder.with_file_encryption_properties(key.encryption()?);
+        }
         let leaves = first.map(dictionary::leaves).unwrap_or_default();
         for (column, leaf) in descriptor.columns().iter().zip(&leaves) {
             builder = leaf_properties(builder, column.path(), leaf);

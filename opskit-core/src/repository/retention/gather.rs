@@ -69,7 +69,7 @@ impl Repository {
         let gathered = Gathered {
             now,
             pins: self.pins()?,
-            selections: runs.iter().map(|run| (&run.id, run.selection)).collect(),
+            runs: runs.iter().map(|run| (&run.id, run)).collect(),
             findings: Findings::of(&history),
         };
         let mut backups = Vec::new();
@@ -102,7 +102,7 @@ impl Repository {
 struct Gathered<'a> {
     now: OffsetDateTime,
     pins: Pins,
-    selections: BTreeMap<&'a BackupId, Selection>,
+    runs: BTreeMap<&'a BackupId, &'a RunRecord>,
     findings: Findings<'a>,
 }
 
@@ -151,9 +151,16 @@ impl Gathered<'_> {
 
     fn known(&self, reader: &BackupReader) -> Result<Known> {
         let manifest = reader.manifest();
-        let head = Head::read(reader)?;
-        let origin = Origin::of(manifest.backup_type, &head.source);
-        let holding = match (manifest.backup_type, self.selections.get(&manifest.id)) {
+        let run = self.runs.get(&manifest.id);
+        let (origin, tags) = match (Head::read(reader), run) {
+            (Ok(head), _) => (Origin::of(manifest.backup_type, &head.source), head.tags),
+            // Who cleans up need not be able to read.
+            (Err(error), Some(run)) if is_locked(reader, &error) => {
+                (Origin::of_run(run), run.tags.clone())
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let holding = match (manifest.backup_type, run.map(|run| run.selection)) {
             (BackupType::Schema, _) => Holding::Schema,
             (_, Some(Selection::All)) => Holding::Whole,
             (_, Some(Selection::Some)) => Holding::Part,
@@ -162,11 +169,15 @@ impl Gathered<'_> {
         Ok(Known {
             database: Database::of(&origin),
             holding,
-            tags: head.tags,
+            tags,
             snapshot_at: parse_rfc3339(&manifest.snapshot_at)?,
             parent: None,
         })
     }
+}
+
+fn is_locked(reader: &BackupReader, error: &Error) -> bool {
+    reader.is_sealed() && error.kind() == ErrorKind::PermissionDenied
 }
 
 /// The little that is needed of `manifest.sealed`.

@@ -1,0 +1,383 @@
+//! Backups that are sealed: whoever has the key has all, and nobody else anything.
+
+use super::damage::{Dice, sampled};
+use super::{Place, place, sample};
+use opskit_core::backup::BackupRequest;
+use opskit_core::backup::restore::{Restore, RestoreReport, RestoreRequest};
+use opskit_core::context::OpContext;
+use opskit_core::repository::{
+    BackupId, DataFormat, Keyring, Manifest, Others, Repository, VerifyLevel,
+};
+use opskit_core::seal::{Identity, Recipient};
+use opskit_core::secret::Secret;
+use opskit_core::{ErrorKind, Result};
+use opskit_tests::export::parse;
+use opskit_tests::{TestDb, database, folder_of};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+fn keyring(identity: &Identity) -> Keyring {
+    Keyring::new()
+        .sealing_for([identity.recipient()])
+        .opening_with([identity.clone()])
+}
+
+fn sealed_place(identity: &Identity) -> Place {
+    let mut place = place();
+    place.repository = place.repository.with_keyring(keyring(identity));
+    place
+}
+
+/// The same repository, for somebody with other keys.
+fn seen_with(repository: &Repository, keyring: Keyring) -> Repository {
+    repository.clone().with_keyring(keyring)
+}
+
+async fn restore(repository: &Repository, id: &BackupId, target: &TestDb) -> Result<RestoreReport> {
+    let ctx = OpContext::default();
+    let reader = repository.read(id)?;
+    let request = RestoreRequest::default();
+    let restore = Restore::open(&ctx, reader, &parse(&target.url()), request).await?;
+    Box::pin(restore.run(&ctx)).await
+}
+
+fn verify(repository: &Repository, id: &BackupId, level: VerifyLevel) -> Result<usize> {
+    let report = repository.verify(&OpContext::default(), id, level)?;
+    Ok(report.faults.len())
+}
+
+fn files(root: &std::path::Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sealed_backup_is_the_same_and_says_nothing() {
+    let (identity, _) = Identity::generate();
+    let (stranger, _) = Identity::generate();
+    let (db, place) = (sample().await, sealed_place(&identity));
+    db.psql("create table secrets (\"Spalte Ü\" text); insert into secrets select 'Donaudampfschiff-' || i from generate_series(1, 100) i")
+        .await;
+    for format in [DataFormat::Parquet, DataFormat::Pgcopy] {
+        let request = BackupRequest::new()
+            .with_format(format)
+            .with_part_bytes(64 << 10);
+        let id = place.back_up(&db, request).await.unwrap().id;
+        let repository = &place.repository;
+        assert_eq!(verify(repository, &id, VerifyLevel::Decode).unwrap(), 0);
+        let report = restore(repository, &id, &database().await).await.unwrap();
+        assert!(report.is_same(), "{:?}", report.differences);
+        // Without a key, bytes can be looked at and nothing be read.
+        let blind = seen_with(repository, Keyring::new());
+        assert_eq!(verify(&blind, &id, VerifyLevel::Hash).unwrap(), 0);
+        let origin = blind.origin_of(&blind.read(&id).unwrap()).unwrap();
+        assert_eq!(origin.database, db.name());
+        for keyring in [Keyring::new(), keyring(&stranger)] {
+            let other = seen_with(repository, keyring);
+            let target = database().await;
+            for error in [
+                verify(&other, &id, VerifyLevel::Decode).unwrap_err(),
+                other.read(&id).unwrap().contents().unwrap_err(),
+                restore(&other, &id, &target).await.unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+            }
+            assert_eq!(
+                target
+                    .psql(
+                        "select count(*) from pg_class where relnamespace = 'public'::regnamespace"
+                    )
+                    .await
+                    .trim(),
+                "0"
+            );
+        }
+        let mut all = Vec::new();
+        files(&folder_of(repository, &id), &mut all);
+        for path in all {
+            let bytes = fs::read(&path).unwrap();
+            for word in ["Donaudampfschiff", "Spalte", "AGE-SECRET-KEY"] {
+                let told = bytes
+                    .windows(word.len())
+                    .any(|part| part == word.as_bytes());
+                assert!(!told, "{} tells {word}", path.display());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_opened_by_the_same_keys() {
+    let (identity, _) = Identity::generate();
+    let (db, place) = (sample().await, sealed_place(&identity));
+    let id = place.back_up(&db, BackupRequest::new()).await.unwrap().id;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let url = opskit_core::repository::RepositoryUrl::directory(elsewhere.path().join("c"));
+    // Whoever copies need not be able to read.
+    let blind = seen_with(&place.repository, Keyring::new());
+    let copies = blind.copies_at(&url).unwrap();
+    blind.copy(&OpContext::default(), &id, &copies).unwrap();
+    let copies = copies.with_keyring(keyring(&identity));
+    assert_eq!(verify(&copies, &id, VerifyLevel::Decode).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn keys_are_wrapped_anew_and_no_data_is_touched() {
+    let ctx = OpContext::default();
+    let (old, _) = Identity::generate();
+    let (new, _) = Identity::generate();
+    let (db, place) = (sample().await, sealed_place(&old));
+    let id = place.back_up(&db, BackupRequest::new()).await.unwrap().id;
+    let manifest = folder_of(&place.repository, &id).join("manifest.json");
+    let before = fs::read(&manifest).unwrap();
+    let repository = &place.repository;
+    let by_new = seen_with(repository, keyring(&new));
+    assert!(!by_new.check_keys(&ctx, 5).unwrap().is_sound());
+    // Without a key that opens, nothing is wrapped.
+    let error = by_new.rekey(&ctx, &[new.recipient()], Others::Remove);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::PermissionDenied);
+    let added = repository.rekey(&ctx, &[new.recipient()], Others::Keep);
+    let added = added.unwrap();
+    assert_eq!((added.backups, added.added, added.removed), (1, 1, 0));
+    assert_eq!(
+        verify(
+            &seen_with(repository, Keyring::new().opening_with([new.clone()])),
+            &id,
+            VerifyLevel::Decode
+        )
+        .unwrap(),
+        0
+    );
+    // The settings name the old one alone.
+    let check = repository.check_keys(&ctx, 5).unwrap();
+    assert_eq!(check.backups[0].strangers, [new.recipient().id()]);
+    let refused = place.back_up(&db, BackupRequest::new()).await.unwrap_err();
+    let said = refused.chain().join(": ");
+    assert!(said.contains("whom the settings do not name"), "{said}");
+    assert_eq!(verify(repository, &id, VerifyLevel::Hash).unwrap(), 1);
+    let again = by_new
+        .rekey(&ctx, &[new.recipient()], Others::Remove)
+        .unwrap();
+    assert_eq!((again.added, again.removed), (0, 1));
+    assert!(by_new.check_keys(&ctx, 5).unwrap().is_sound());
+    let error = verify(repository, &id, VerifyLevel::Decode).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    // The last key that opens is not taken away.
+    let last = by_new.remove_recipient(&ctx, &new.recipient().id());
+    assert_eq!(last.unwrap_err().kind(), ErrorKind::PermissionDenied);
+    assert!(by_new.check_keys(&ctx, 5).unwrap().is_sound());
+    assert_eq!(fs::read(&manifest).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_passphrase_opens_and_can_be_changed() {
+    let ctx = OpContext::default();
+    let (first, second) = (Secret::new("first words"), Secret::new("second words"));
+    let with =
+        |secret: &Secret| Keyring::new().opening_with([Identity::passphrase(secret.clone())]);
+    let db = database().await;
+    db.psql("create table t (i int); insert into t values (1)")
+        .await;
+    let mut place = place();
+    let sealing = with(&first).sealing_for([Recipient::passphrase(first.clone())]);
+    place.repository = place.repository.with_keyring(sealing);
+    let id = place.back_up(&db, BackupRequest::new()).await.unwrap().id;
+    let wanted = [Recipient::passphrase(second.clone())];
+    let report = place.repository.rekey(&ctx, &wanted, Others::Keep).unwrap();
+    assert_eq!((report.added, report.removed), (1, 1));
+    let open = |secret: &Secret| {
+        let seen = seen_with(&place.repository, with(secret));
+        seen.read(&id)
+            .unwrap()
+            .contents()
+            .map(|contents| contents.tables.len())
+    };
+    assert_eq!(open(&second).unwrap(), 1);
+    assert_eq!(
+        open(&first).unwrap_err().kind(),
+        ErrorKind::PermissionDenied
+    );
+}
+
+/// What is in the clear may be anybody's, where all is to be sealed.
+#[tokio::test]
+async fn encryption_cannot_be_switched_off_from_the_other_side() {
+    let (identity, _) = Identity::generate();
+    let db = database().await;
+    db.psql("create table t (i int); insert into t values (1)")
+        .await;
+    let place = place();
+    let id = place.back_up(&db, BackupRequest::new()).await.unwrap().id;
+    let pinned = seen_with(&place.repository, keyring(&identity));
+    let error = restore(&pinned, &id, &database().await).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    assert!(error.hint().unwrap().contains("--accept-clear"));
+    assert_eq!(verify(&pinned, &id, VerifyLevel::Hash).unwrap(), 1);
+    let knowing = seen_with(&place.repository, keyring(&identity).accepting_clear());
+    assert_eq!(verify(&knowing, &id, VerifyLevel::Decode).unwrap(), 0);
+    assert!(
+        restore(&knowing, &id, &database().await)
+            .await
+            .unwrap()
+            .is_same()
+    );
+}
+
+/// A backup that is damaged on purpose, by somebody who can also make the manifest fit.
+struct Attacked {
+    place: Place,
+    ids: Vec<BackupId>,
+    whole: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Attacked {
+    async fn of(db: &TestDb, identity: &Identity) -> Self {
+        let place = sealed_place(identity);
+        let mut ids = Vec::new();
+        for format in [DataFormat::Parquet, DataFormat::Pgcopy] {
+            let request = BackupRequest::new()
+                .with_format(format)
+                .with_part_bytes(64 << 10);
+            ids.push(place.back_up(db, request).await.unwrap().id);
+        }
+        // The records of the runs would tell that a manifest was changed.
+        fs::remove_dir_all(place.repository.directory().unwrap().join("history")).unwrap();
+        let mut all = Vec::new();
+        ids.iter()
+            .for_each(|id| files(&folder_of(&place.repository, id), &mut all));
+        let whole = all
+            .into_iter()
+            .map(|path| (path.clone(), fs::read(&path).unwrap()));
+        Self {
+            whole: whole.collect(),
+            ids,
+            place,
+        }
+    }
+
+    fn root(&self, at: usize) -> PathBuf {
+        folder_of(&self.place.repository, &self.ids[at])
+    }
+
+    fn mend(&self) {
+        self.whole.iter().for_each(|(path, bytes)| {
+            fs::write(path, bytes).unwrap();
+        });
+    }
+
+    /// Makes the manifest say what is there.
+    fn forge_manifest(&self, at: usize) {
+        let path = self.root(at).join("manifest.json");
+        let mut manifest = Manifest::parse(&fs::read(&path).unwrap()).unwrap();
+        let root = self.root(at);
+        let all = std::iter::once(&mut manifest.sealed).chain(&mut manifest.objects);
+        for object in all {
+            let Ok(bytes) = fs::read(root.join(&object.name)) else {
+                continue;
+            };
+            object.bytes = bytes.len() as u64;
+            let digest = Sha256::digest(&bytes);
+            object.sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        }
+        fs::write(path, serde_json::to_vec(&manifest).unwrap()).unwrap();
+    }
+
+    /// Damages something of the backup; tells what. None where nothing changed.
+    fn damage(&self, at: usize, dice: &mut Dice) -> Option<String> {
+        let root = self.root(at);
+        let mine: Vec<&PathBuf> = self
+            .whole
+            .keys()
+            .filter(|path| path.starts_with(&root))
+            .collect();
+        let objects: Vec<&PathBuf> = mine
+            .iter()
+            .copied()
+            .filter(|path| path.file_name().unwrap() != "manifest.json")
+            .collect();
+        let path = objects[dice.roll(objects.len())];
+        let mut bytes = self.whole[path].clone();
+        let chunk = (64 << 10) + 16;
+        let kind = dice.roll(8);
+        match kind {
+            0 | 1 => {
+                let place = dice.roll(bytes.len());
+                bytes[place] ^= 1 << dice.roll(8);
+            }
+            // At the edge of a chunk, where the rest looks whole.
+            2 => bytes.truncate(15 + chunk * dice.roll(1 + bytes.len() / chunk)),
+            3 => bytes.truncate(dice.roll(bytes.len())),
+            4 => {
+                fs::remove_file(path).unwrap();
+                return Some(format!("{} removed", path.display()));
+            }
+            5 => {
+                let all: Vec<&PathBuf> = self.whole.keys().collect();
+                bytes = self.whole[all[dice.roll(all.len())]].clone();
+            }
+            6 => {
+                let from = dice.roll(bytes.len());
+                let piece = bytes[from..].to_vec();
+                bytes.extend(piece);
+            }
+            _ => {
+                let middle = bytes.len() / 2;
+                bytes.rotate_left(middle);
+            }
+        }
+        if bytes == self.whole[path] {
+            return None;
+        }
+        fs::write(path, bytes).unwrap();
+        Some(format!("{} by kind {kind}", path.display()))
+    }
+}
+
+#[tokio::test]
+async fn no_damage_of_a_sealed_repository_goes_unseen() {
+    let (identity, _) = Identity::generate();
+    let db = sample().await;
+    let attacked = Attacked::of(&db, &identity).await;
+    let mut dice = Dice(7);
+    let (mut done, mut kinds) = (0, BTreeSet::new());
+    while done < sampled(150, 2_000) {
+        let (at, forge) = (dice.roll(2), dice.roll(2) == 0);
+        let Some(what) = attacked.damage(at, &mut dice) else {
+            continue;
+        };
+        if forge {
+            attacked.forge_manifest(at);
+        }
+        let seen = verify(
+            &attacked.place.repository,
+            &attacked.ids[at],
+            VerifyLevel::Decode,
+        );
+        match seen {
+            Ok(faults) => assert!(faults > 0, "{what}, manifest forged: {forge}"),
+            Err(error) => {
+                let told = format!("{what}: {error:?}");
+                // A key that is gone or of somebody else opens nothing.
+                let expected = [ErrorKind::PermissionDenied, ErrorKind::Damaged];
+                assert!(expected.contains(&error.kind()), "{told}");
+                kinds.insert(format!("{:?}", error.kind()));
+            }
+        }
+        attacked.mend();
+        done += 1;
+    }
+    println!("{done} damages, as errors: {kinds:?}");
+    for id in &attacked.ids {
+        assert_eq!(
+            verify(&attacked.place.repository, id, VerifyLevel::Decode).unwrap(),
+            0
+        );
+    }
+}
