@@ -81,7 +81,7 @@ impl KeySettings {
             return Ok(None);
         };
         let text = read(path, "the passphrase")?;
-        let first = text.lines().next().unwrap_or_default();
+        let first = text.expose().lines().next().unwrap_or_default();
         match first.is_empty() {
             true => Err(usage_error(
                 "the file of the passphrase is empty",
@@ -93,12 +93,12 @@ impl KeySettings {
 }
 
 fn identities(path: &Path) -> Result<Vec<Identity>, Error> {
-    let keys = Identity::parse_file(&read(path, "the key file")?);
+    let keys = Identity::parse_file(read(path, "the key file")?.expose());
     keys.map_err(|error| error.while_doing(format!("cannot use \"{}\"", path.display())))
 }
 
-fn read(path: &Path, what: &str) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|source| {
+fn read(path: &Path, what: &str) -> Result<Secret, Error> {
+    fs::read_to_string(path).map(Secret::new).map_err(|source| {
         let kind = match source.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
             std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,

@@ -1,8 +1,10 @@
 //! Secrets that cannot be printed by accident.
 
 use std::fmt;
+use zeroize::Zeroizing;
 
-/// A password or token. `Debug` and `Display` never show it; it is never serialised.
+/// A password or token. `Debug` and `Display` never show it; it is never serialised, and its
+/// memory is overwritten when it is dropped.
 ///
 /// ```
 /// use opskit_core::secret::Secret;
@@ -11,12 +13,12 @@ use std::fmt;
 /// assert_eq!(secret.expose(), "hunter2");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes a secret in.
     pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self(Zeroizing::new(value.into()))
     }
 
     /// The secret itself, for the one place that sends it.

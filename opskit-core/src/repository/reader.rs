@@ -3,7 +3,7 @@
 use super::contents::CONTENTS_BYTES_MAX;
 use super::layout::{BACKUPS, MANIFEST, SEALED, is_key};
 use super::manifest::MANIFEST_BYTES_MAX;
-use super::sealed::Sealing;
+use super::sealed::{Sealing, cannot_open};
 use super::store::{Opened, Store};
 use super::{BackupId, Contents, Keyring, Manifest, Origin, PartEntry, Repository};
 use crate::error::{Error, ErrorKind, Result, storage};
@@ -81,9 +81,16 @@ impl BackupReader {
 
     /// What opens its objects. None where they are in the clear, and may be.
     pub(super) fn sealing(&self) -> Result<Option<&Sealing>> {
+        if !self.is_sealed() {
+            self.keyring.check_clear(&self.manifest.id)?;
+        }
+        self.any_sealing()
+    }
+
+    /// The same, where it does not matter who made the backup.
+    fn any_sealing(&self) -> Result<Option<&Sealing>> {
         let id = &self.manifest.id;
         let Some(encryption) = &self.manifest.encryption else {
-            self.keyring.check_clear(id)?;
             return Ok(None);
         };
         if let Some(sealing) = self.sealing.get() {
@@ -127,7 +134,7 @@ impl BackupReader {
     /// # Errors
     /// As [`Self::contents`].
     pub fn origin(&self) -> Result<Origin> {
-        let bytes = self.read_object(SEALED, CONTENTS_BYTES_MAX);
+        let bytes = self.read_sealed();
         let bytes = bytes.map_err(|error| about(&self.manifest.id, error))?;
         let origin = Origin::parse(self.manifest.backup_type, &bytes);
         origin.map_err(|error| about(&self.manifest.id, error))
@@ -214,6 +221,16 @@ impl BackupReader {
         }
     }
 
+    /// Reads `manifest.sealed`, for a list or a plan of what to keep: it may be in the clear.
+    pub(super) fn read_sealed(&self) -> Result<Vec<u8>> {
+        let sealing = self.any_sealing()?;
+        let bytes = self.read_stored(SEALED, CONTENTS_BYTES_MAX)?;
+        match sealing {
+            Some(sealing) => sealing.open_whole(&bytes, SEALED),
+            None => Ok(bytes),
+        }
+    }
+
     fn read_stored(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
         let object = self.object(name)?;
         if object.bytes > bytes_max {
@@ -278,6 +295,16 @@ impl BackupReader {
         };
         let decoder = zstd::Decoder::new(clear);
         decoder.map_err(|source| damaged(&part.object, "cannot be unpacked").with_source(source))
+    }
+
+    /// Looks whether an object opens to its end, where the backup is sealed.
+    pub(super) fn check_opens(&self, name: &str) -> Result<()> {
+        if let Some(sealing) = self.sealing()? {
+            let mut opened = sealing.open(self.open_stored(name)?, name)?;
+            let read = std::io::copy(&mut opened, &mut std::io::sink());
+            read.map_err(|source| cannot_open(name, source))?;
+        }
+        Ok(())
     }
 
     /// Looks whether an object has the size that the manifest tells.

@@ -190,7 +190,11 @@ impl Check<'_> {
             // A part is opened as a whole, which takes the digests of both its files.
             let is_part = parts.contains_key(object.name.as_str());
             if !is_part && object.name != SEALED {
-                self.take(&object.name, look(reader, &object.name, self.report.level))?;
+                let mut looked = look(reader, &object.name, self.report.level);
+                if looked.is_ok() && self.report.level == VerifyLevel::Decode {
+                    looked = reader.check_opens(&object.name);
+                }
+                self.take(&object.name, looked)?;
             }
         }
         let mut looked = std::collections::BTreeSet::new();

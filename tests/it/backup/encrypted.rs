@@ -3,7 +3,7 @@
 use super::damage::{Dice, sampled};
 use super::{Place, place, sample};
 use opskit_core::backup::BackupRequest;
-use opskit_core::backup::restore::{Restore, RestoreReport, RestoreRequest};
+use opskit_core::backup::restore::{Restore, RestoreReport, RestoreRequest, Trust};
 use opskit_core::context::OpContext;
 use opskit_core::repository::{
     BackupId, DataFormat, Keyring, Manifest, Others, Repository, VerifyLevel,
@@ -38,7 +38,7 @@ fn seen_with(repository: &Repository, keyring: Keyring) -> Repository {
 async fn restore(repository: &Repository, id: &BackupId, target: &TestDb) -> Result<RestoreReport> {
     let ctx = OpContext::default();
     let reader = repository.read(id)?;
-    let request = RestoreRequest::default();
+    let request = RestoreRequest::default().with_trust(Trust::Backup);
     let restore = Restore::open(&ctx, reader, &parse(&target.url()), request).await?;
     Box::pin(restore.run(&ctx)).await
 }

@@ -6,13 +6,13 @@
 
 use super::write_error;
 use crate::error::{Error, ErrorKind, Result};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::encode_arrow_schema;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use std::io::Write;
 use std::sync::Arc;
@@ -23,10 +23,19 @@ const ARROW_SCHEMA_KEY: &str = "ARROW:schema";
 pub(super) struct WideWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
     schema: SchemaRef,
-    encoders: ArrowRowGroupWriterFactory,
+    encoders: Encoders,
     batches: Vec<RecordBatch>,
     buffered_bytes: usize,
     limit_bytes: usize,
+}
+
+/// What makes the encoders of columns.
+enum Encoders {
+    /// Of each column alone, when its turn comes: from a file's schema of its own, with this column only.
+    Alone(Vec<ArrowRowGroupWriterFactory>),
+    /// Of all columns of a row group: encryption binds each to its place in the file. They wait with what they have
+    /// from the beginning, about 80 kB each.
+    Together(ArrowRowGroupWriterFactory),
 }
 
 impl<W: Write + Send> WideWriter<W> {
@@ -41,14 +50,20 @@ impl<W: Write + Send> WideWriter<W> {
             .convert(schema)
             .map_err(write_error)?
             .root_schema_ptr();
+        let properties = Arc::new(properties);
         let mut file =
-            SerializedFileWriter::new(file, root, Arc::new(properties)).map_err(write_error)?;
+            SerializedFileWriter::new(file, root, Arc::clone(&properties)).map_err(write_error)?;
         file.append_key_value_metadata(KeyValue::new(
             ARROW_SCHEMA_KEY.to_owned(),
             encode_arrow_schema(schema),
         ));
         Ok(Self {
-            encoders: ArrowRowGroupWriterFactory::new(&file, Arc::clone(schema)),
+            encoders: match properties.file_encryption_properties() {
+                Some(_) => {
+                    Encoders::Together(ArrowRowGroupWriterFactory::new(&file, Arc::clone(schema)))
+                }
+                None => Encoders::alone(schema, &properties)?,
+            },
             file,
             schema: Arc::clone(schema),
             batches: Vec::new(),
@@ -81,16 +96,46 @@ impl<W: Write + Send> WideWriter<W> {
             return Ok(());
         }
         let number = self.file.flushed_row_groups().len();
-        let encoders = self.encoders.create_column_writers(number);
-        let mut encoders = encoders.map_err(write_error)?.into_iter();
         let mut group = self.file.next_row_group().map_err(write_error)?;
-        for at in 0..self.schema.fields().len() {
-            encode(&self.batches, at, &mut encoders, &mut group)?;
+        match &self.encoders {
+            Encoders::Alone(columns) => {
+                for (at, column) in columns.iter().enumerate() {
+                    let mut own = column
+                        .create_column_writers(0)
+                        .map_err(write_error)?
+                        .into_iter();
+                    encode(&self.batches, at, &mut own, &mut group)?;
+                }
+            }
+            Encoders::Together(all) => {
+                let all = all.create_column_writers(number).map_err(write_error)?;
+                let mut all = all.into_iter();
+                for at in 0..self.schema.fields().len() {
+                    encode(&self.batches, at, &mut all, &mut group)?;
+                }
+            }
         }
         group.close().map_err(write_error)?;
         self.batches.clear();
         self.buffered_bytes = 0;
         Ok(())
+    }
+}
+
+impl Encoders {
+    fn alone(schema: &SchemaRef, properties: &WriterPropertiesPtr) -> Result<Self> {
+        let alone = |field: &FieldRef| {
+            let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
+            let root = ArrowSchemaConverter::new()
+                .convert(&schema)
+                .map_err(write_error)?
+                .root_schema_ptr();
+            let file = SerializedFileWriter::new(std::io::sink(), root, Arc::clone(properties))
+                .map_err(write_error)?;
+            Ok(ArrowRowGroupWriterFactory::new(&file, schema))
+        };
+        let columns: Result<Vec<_>> = schema.fields().iter().map(alone).collect();
+        columns.map(Self::Alone)
     }
 }
 

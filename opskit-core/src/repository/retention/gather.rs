@@ -6,12 +6,11 @@ use super::{
 };
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::repository::contents::{CONTENTS_BYTES_MAX, CONTENTS_VERSION, Source};
+use crate::repository::contents::{CONTENTS_VERSION, Source};
 use crate::repository::history::{
     DrillOutcome, DrillRecord, History, HistoryEntry, HistoryEvent, VerifyOutcome, VerifyRecord,
 };
 use crate::repository::instant::parse_rfc3339;
-use crate::repository::layout::SEALED;
 use crate::repository::manifest::{check_version, parse_json};
 use crate::repository::{
     Among, BackupId, BackupReader, BackupType, Origin, Pins, Repository, RunRecord, RunStatus,
@@ -189,7 +188,7 @@ struct Head {
 
 impl Head {
     fn read(reader: &BackupReader) -> Result<Self> {
-        let bytes = reader.read_object(SEALED, CONTENTS_BYTES_MAX)?;
+        let bytes = reader.read_sealed()?;
         check_version(&bytes, CONTENTS_VERSION, "the sealed manifest")?;
         parse_json(&bytes, "the sealed manifest")
     }
