@@ -256,9 +256,16 @@ pub(crate) fn text(report: &BackupReport) -> String {
         BackupType::Schema => "objects only".to_owned(),
         _ => units::counted(report.rows, "row"),
     };
+    let sealed = match &report.encryption {
+        Some(encryption) => {
+            let count = units::counted(encryption.recipients.len() as u64, "key");
+            format!(", encrypted for {count}")
+        }
+        None => String::new(),
+    };
     let _ = writeln!(
         out,
-        "{}: {what} in {} ({}), {} stored: {}",
+        "{}: {what} in {} ({}), {} stored{sealed}: {}",
         report.id,
         units::elapsed(elapsed),
         units::rate(report.wire_bytes, elapsed),

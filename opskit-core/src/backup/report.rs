@@ -2,7 +2,7 @@
 
 use crate::export::Fingerprint;
 use crate::name::QualifiedName;
-use crate::repository::{BackupId, BackupType, Excluded, TableEntry};
+use crate::repository::{BackupId, BackupType, Encryption, Excluded, TableEntry};
 use serde::Serialize;
 
 /// The result of a backup.
@@ -17,6 +17,9 @@ pub struct BackupReport {
     pub repository: String,
     /// Where it is.
     pub location: String,
+    /// Whom it was sealed for, where it is encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// What it holds.
     #[serde(rename = "type")]
     pub backup_type: BackupType,

@@ -64,12 +64,15 @@ impl<'a> Stored<'a> {
         plan: &BackupPlan,
     ) -> Result<(BackupReport, Option<String>)> {
         let snapshot_at = rfc3339(ready.snapshot_at)?;
-        let (leader, contents) = self.read(ready, run, plan).await?;
+        let (leader, mut contents) = self.read(ready, run, plan).await?;
+        self.objects.sort_by(|a, b| a.name.cmp(&b.name));
+        if self.sink.encryption().is_some() {
+            contents.objects = Some(self.objects.clone());
+        }
         let sealed = self
             .sink
             .put_object(SEALED, &json("contents", &contents, CONTENTS_BYTES_MAX)?)
             .await?;
-        self.objects.sort_by(|a, b| a.name.cmp(&b.name));
         let manifest = Manifest {
             version: MANIFEST_VERSION,
             repository: contents.repository.clone(),
@@ -123,6 +126,7 @@ impl<'a> Stored<'a> {
         let around = json("model of the roles", &around, DOCUMENT_BYTES_MAX)?;
         self.put(CLUSTER, &around).await?;
         let contents = Contents {
+            objects: None,
             version: CONTENTS_VERSION,
             repository: self.repository.id().to_owned(),
             id: run.id.clone(),
@@ -160,6 +164,7 @@ impl<'a> Stored<'a> {
             id: run.id.clone(),
             repository: manifest.repository.clone(),
             location: self.repository.location(&run.id),
+            encryption: manifest.encryption.clone(),
             backup_type: manifest.backup_type,
             database: run.database.to_owned(),
             started_at: manifest.started_at.clone(),

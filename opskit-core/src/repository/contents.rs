@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::export::Fingerprint;
 use crate::name::QualifiedName;
 use crate::pgtype::RowType;
+use crate::sink::StoredObject;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ pub struct Contents {
     pub repository: String,
     /// The backup.
     pub id: BackupId,
+    /// All other objects, of a backup that is encrypted: who edits the manifest cannot edit this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Vec<StoredObject>>,
     /// The database, and the instant.
     pub source: Source,
     /// What belongs to the user.

@@ -161,6 +161,15 @@ impl BackupReader {
                 ),
             ));
         }
+        if self.is_sealed() && contents.objects.as_ref() != Some(&self.manifest.objects) {
+            return Err(about(
+                &self.manifest.id,
+                Error::new(
+                    ErrorKind::Damaged,
+                    "the manifest does not tell the objects that were sealed: somebody edited it",
+                ),
+            ));
+        }
         Ok(contents)
     }
 
