@@ -143,6 +143,8 @@ impl Keyring {
             return Err(self.no_key(id, encryption));
         }
         let names = store.objects(&format!("{BACKUPS}/{id}/{}", KEYS.trim_end_matches('/')))?;
+        // One that is damaged keeps nobody else's from opening.
+        let mut broken = None;
         for identity in &self.identities {
             let own = identity.recipient().id();
             for name in names.iter().map(|name| format!("{KEYS}{name}")) {
@@ -150,16 +152,17 @@ impl Keyring {
                     continue;
                 }
                 let wrapped = store.read(&format!("{BACKUPS}/{id}/{name}"), WRAPPED_BYTES_MAX)?;
-                let opened = identity.unwrap(&wrapped, &[repository, id.as_str()]);
-                let opened = opened.map_err(|error| {
-                    error.while_doing(format!("cannot open \"{name}\" of backup {id}"))
-                })?;
-                if let Some(key) = opened {
-                    return Ok(key);
+                match identity.unwrap(&wrapped, &[repository, id.as_str()]) {
+                    Ok(Some(key)) => return Ok(key),
+                    Ok(None) => {}
+                    Err(error) => {
+                        let what = format!("cannot open \"{name}\" of backup {id}");
+                        broken = Some(error.while_doing(what));
+                    }
                 }
             }
         }
-        Err(self.no_key(id, encryption))
+        Err(broken.unwrap_or_else(|| self.no_key(id, encryption)))
     }
 
     fn no_key(&self, id: &BackupId, encryption: &Encryption) -> Error {

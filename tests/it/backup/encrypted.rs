@@ -113,6 +113,34 @@ async fn a_sealed_backup_is_the_same_and_says_nothing() {
     }
 }
 
+/// A wrapped key that is damaged is told as such, and keeps nobody else's from opening.
+#[tokio::test]
+async fn one_damaged_key_is_not_all() {
+    let (first, _) = Identity::generate();
+    let (second, _) = Identity::generate();
+    let db = database().await;
+    db.psql("create table t (i int)").await;
+    let mut place = place();
+    let both = [first.clone(), second.clone()];
+    let keyring = Keyring::new().sealing_for(both.iter().map(Identity::recipient));
+    place.repository = place.repository.with_keyring(keyring.clone());
+    let id = place.back_up(&db, BackupRequest::new()).await.unwrap().id;
+    let name = format!("keys/{}.age", first.recipient().id());
+    let path = folder_of(&place.repository, &id).join(name);
+    fs::write(path, "no key").unwrap();
+    let with = |identities: &[Identity]| {
+        let keyring = keyring.clone().opening_with(identities.to_vec());
+        verify(
+            &seen_with(&place.repository, keyring),
+            &id,
+            VerifyLevel::Decode,
+        )
+    };
+    assert_eq!(with(&both).unwrap(), 0);
+    assert!(with(&[first]).unwrap() > 0);
+    assert_eq!(with(&[second]).unwrap(), 0);
+}
+
 #[tokio::test]
 async fn a_copy_is_opened_by_the_same_keys() {
     let (identity, _) = Identity::generate();
