@@ -278,7 +278,7 @@ One scratch server on the same machine as the clients ({settings}). The database
 {rows}; the first and the third have two indexes and a foreign key. Each program runs in each of {rounds} rounds, the
 order moves by one each round, and one round before them is not counted. The figures are medians.
 
-- `opskit backup` writes Parquet with zstd level 1 and waits until the disk has it, which pg_dump does not.
+- `opskit backup` writes Parquet with zstd level 1. It waits until the disk has it, and so does pg_dump.
 - `opskit restore` also compares every row and every object of the result with the backup, and that is part of its time;
   the line without that subtracts it. Each restore goes into a fresh database, ours from our backup, theirs from `-Fd`.
 - *client CPU* and *peak*: the client's processes only, not the server's. Peak is the highest of all rounds (sampled).
