@@ -292,7 +292,7 @@ impl Repository {
     /// ```no_run
     /// # fn example(repository: &opskit_core::repository::Repository) -> opskit_core::Result<()> {
     /// for id in repository.backups()? {
-    ///     println!("{id} in {}", repository.location(&id).display());
+    ///     println!("{id} in {}", repository.location(&id));
     /// }
     /// # Ok(())
     /// # }
