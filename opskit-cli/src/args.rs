@@ -8,13 +8,13 @@ mod restore;
 mod retention;
 
 pub(crate) use backup::{
-    BackupArgs, CopyArgs, ListArgs, OfArgs, RepositoryArgs, ShowArgs, VerifyArgs,
+    BackupArgs, CopyArgs, ListArgs, OfArgs, RepositoryArgs, ShowArgs, SigningArgs, VerifyArgs,
 };
 pub(crate) use environment::{EnvAction, EnvArgs};
 pub(crate) use history::{HistoryAction, HistoryArgs, HistoryFormat, HistoryVerifyArgs};
 pub(crate) use keys::{
     KeysAction, KeysArgs, KeysCheckArgs, KeysNewArgs, KeysParquetArgs, KeysRecipientArgs,
-    KeysRekeyArgs,
+    KeysRekeyArgs, KeysSignArgs,
 };
 pub(crate) use restore::{DrillArgs, RestoreArgs};
 pub(crate) use retention::{ForgetArgs, PinArgs, PruneArgs, RuleArgs};

@@ -1,9 +1,11 @@
 //! Keys that were named: by options, by variables, and by `opskit.toml`.
 
 use crate::App;
+use crate::args::{RepositoryArgs, SigningArgs};
 use crate::exit::usage_error;
+use opskit_core::config::RepositoryPlace;
 use opskit_core::repository::Keyring;
-use opskit_core::seal::{Identity, Recipient};
+use opskit_core::seal::{Identity, Recipient, SigningKey, VerifyingKey};
 use opskit_core::secret::Secret;
 use opskit_core::{Error, ErrorKind};
 use std::fs;
@@ -12,6 +14,7 @@ use std::path::{Path, PathBuf};
 /// How a recipient is called that is whoever knows the passphrase.
 const PASSPHRASE: &str = "passphrase";
 const PASSPHRASE_FILE: &str = "OPSKIT_PASSPHRASE_FILE";
+const SIGNING_KEY: &str = "OPSKIT_SIGNING_KEY";
 
 /// What backups are sealed for and opened with, as it was named. Nothing of it is read yet.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,10 @@ pub(crate) struct KeySettings {
     pub(crate) identities: Vec<PathBuf>,
     passphrase_file: Option<PathBuf>,
     pub(crate) accept_clear: bool,
+    /// Whose signatures count.
+    pub(crate) signers: Vec<VerifyingKey>,
+    pub(crate) accept_unsigned: bool,
+    signing_key: Option<PathBuf>,
 }
 
 impl KeySettings {
@@ -34,10 +41,27 @@ impl KeySettings {
         }
     }
 
-    /// The same, for these.
-    pub(crate) fn sealing_for(mut self, recipients: &[String]) -> Self {
-        self.recipients = recipients.to_vec();
+    /// The same, as `opskit.toml` says of a repository.
+    pub(crate) fn pinned(mut self, settings: &RepositoryPlace) -> Self {
+        self.recipients.clone_from(&settings.recipients);
+        self.signers.clone_from(&settings.signers);
         self
+    }
+
+    /// What reading backups takes, by options.
+    pub(crate) fn read_with(&mut self, args: &RepositoryArgs) {
+        self.identities.extend(args.identity.iter().cloned());
+        self.accept_clear = args.accept_clear;
+        self.accept_unsigned = args.accept_unsigned;
+        if !args.require_signature.is_empty() {
+            self.signers.clone_from(&args.require_signature);
+        }
+    }
+
+    /// What signs, by an option or by the environment.
+    pub(crate) fn sign_with(&mut self, args: &SigningArgs, app: &App) {
+        let named = || app.env.var(SIGNING_KEY).map(PathBuf::from);
+        self.signing_key = args.signing_key.clone().or_else(named);
     }
 
     /// Reads the files.
@@ -49,10 +73,16 @@ impl KeySettings {
         if let Some(passphrase) = self.passphrase()? {
             keyring = keyring.opening_with([Identity::passphrase(passphrase)]);
         }
-        Ok(match self.accept_clear {
-            true => keyring.accepting_clear(),
-            false => keyring,
-        })
+        if self.accept_clear {
+            keyring = keyring.accepting_clear();
+        }
+        if self.accept_unsigned {
+            keyring = keyring.accepting_unsigned();
+        }
+        if let Some(path) = &self.signing_key {
+            keyring = keyring.signing_with(signing_key(path)?);
+        }
+        Ok(keyring.trusting(self.signers.iter().copied()))
     }
 
     fn recipients(&self) -> Result<Vec<Recipient>, Error> {
@@ -95,6 +125,11 @@ impl KeySettings {
 fn identities(path: &Path) -> Result<Vec<Identity>, Error> {
     let keys = Identity::parse_file(read(path, "the key file")?.expose());
     keys.map_err(|error| error.while_doing(format!("cannot use \"{}\"", path.display())))
+}
+
+fn signing_key(path: &Path) -> Result<SigningKey, Error> {
+    let key = SigningKey::parse_pem(read(path, "the signing key")?.expose());
+    key.map_err(|error| error.while_doing(format!("cannot use \"{}\"", path.display())))
 }
 
 fn read(path: &Path, what: &str) -> Result<Secret, Error> {

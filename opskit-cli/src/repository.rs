@@ -51,7 +51,7 @@ impl Place {
             },
             env: app.env.stores.clone(),
             name: Some(name.to_owned()),
-            keys: KeySettings::of_environment(app).sealing_for(&settings.recipients),
+            keys: KeySettings::of_environment(app).pinned(settings),
         })
     }
 
@@ -128,8 +128,7 @@ impl RepositoryArgs {
             (None, Some(project)) => place_of(target, &project, app)?,
             (None, None) => Place::typed(DEFAULT, app),
         };
-        place.keys.identities.extend(self.identity.iter().cloned());
-        place.keys.accept_clear = self.accept_clear;
+        place.keys.read_with(self);
         Ok(place)
     }
 

@@ -1,11 +1,13 @@
 //! Backups of real databases: what they hold, what they refuse, what is left when they die.
 
+mod attacked;
 mod consistency;
 mod damage;
 mod encrypted;
 mod hostile;
 mod killed;
 mod refusals;
+mod signed;
 mod values;
 
 use opskit_core::backup::{BackupReport, BackupRequest, backup};
@@ -14,19 +16,20 @@ use opskit_core::repository::{BackupReader, Repository};
 use opskit_core::{ErrorKind, Result};
 use opskit_tests::TestDb;
 use opskit_tests::export::parse;
+use opskit_tests::secrets::{assert_files_keep, looked_at};
 use tempfile::TempDir;
 
 /// A repository that goes away.
 struct Place {
     repository: Repository,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 fn place() -> Place {
     let dir = tempfile::tempdir().unwrap();
     Place {
         repository: Repository::create(dir.path().join("backups")).unwrap(),
-        _dir: dir,
+        dir,
     }
 }
 
@@ -37,7 +40,9 @@ impl Place {
 
     async fn back_up_as(&self, url: &str, request: BackupRequest) -> Result<BackupReport> {
         let ctx = OpContext::default();
-        Box::pin(backup(&ctx, &parse(url), &self.repository, request)).await
+        let done = Box::pin(backup(&ctx, &parse(url), &self.repository, request)).await;
+        assert_files_keep(self.dir.path());
+        looked_at(done)
     }
 
     fn latest(&self) -> BackupReader {

@@ -23,6 +23,7 @@ mod signals;
 mod stores;
 
 use opskit_tests::TestDb;
+use opskit_tests::secrets::{assert_arguments_keep, assert_files_keep, assert_kept};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -77,8 +78,30 @@ impl Call {
         self.0.spawn().unwrap()
     }
 
+    /// Runs it to its end. Whatever it is called for, no secret comes out of it.
     fn run(mut self) -> Ended {
-        Ended(self.0.output().unwrap())
+        let child = self.0.spawn().unwrap();
+        let process = child.id();
+        let ended = std::thread::spawn(move || child.wait_with_output().unwrap());
+        assert_arguments_keep(process, || ended.is_finished());
+        let output = ended.join().unwrap();
+        assert_kept("standard output", &output.stdout);
+        assert_kept("standard error", &output.stderr);
+        self.repositories()
+            .iter()
+            .for_each(|it| assert_files_keep(it));
+        Ended(output)
+    }
+
+    /// The repositories in the directory that it works in.
+    fn repositories(&self) -> Vec<PathBuf> {
+        let Some(here) = self.0.get_current_dir() else {
+            return Vec::new();
+        };
+        let entries = std::fs::read_dir(here).unwrap();
+        let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let is_one = |folder: &PathBuf| folder.join("opskit-repository.json").exists();
+        folders.filter(is_one).collect()
     }
 }
 

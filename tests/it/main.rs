@@ -19,6 +19,7 @@ mod repository;
 mod restore;
 mod roundtrip;
 mod scratch;
+mod secrets;
 mod sinks;
 mod tables;
 mod trips;

@@ -22,6 +22,7 @@ use opskit_core::context::OpContext;
 use opskit_core::repository::{BackupReader, DataFormat, Repository};
 use opskit_core::{ErrorKind, Result};
 use opskit_tests::export::parse;
+use opskit_tests::secrets::looked_at;
 use opskit_tests::{TestDb, database};
 use std::path::Path;
 use tempfile::TempDir;
@@ -116,8 +117,8 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 
 async fn restore(stored: &Stored, url: &str, request: RestoreRequest) -> Result<RestoreReport> {
     let ctx = OpContext::default();
-    let restore = Restore::open(&ctx, stored.reader(), &parse(url), request).await?;
-    restore.run(&ctx).await
+    let restore = looked_at(Restore::open(&ctx, stored.reader(), &parse(url), request).await)?;
+    looked_at(restore.run(&ctx).await)
 }
 
 fn assert_same(report: &RestoreReport) {

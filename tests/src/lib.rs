@@ -11,6 +11,7 @@ mod folder;
 pub mod keeper;
 pub mod matrix;
 mod run;
+pub mod secrets;
 pub mod stores;
 pub mod tables;
 pub mod tls;

@@ -1,5 +1,6 @@
 //! Finding the server of this test run, or starting its keeper.
 
+use crate::secrets::{PASSWORD, watch_events};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Read as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -18,10 +19,11 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// The URL of one of its databases, for the superuser.
+    /// The URL of one of its databases, for the superuser. It has a password, so that something is to be kept.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        self.url.replace(DATABASE, database)
+        let url = self.url.replace(DATABASE, database);
+        format!("{url}&password={PASSWORD}")
     }
 }
 
@@ -32,6 +34,7 @@ impl TestServer {
 /// When it cannot be started.
 pub async fn server() -> &'static TestServer {
     static SERVER: OnceLock<TestServer> = OnceLock::new();
+    watch_events();
     let get =
         || SERVER.get_or_init(|| join_run().unwrap_or_else(|e| panic!("no test server: {e}")));
     tokio::task::spawn_blocking(get)

@@ -19,6 +19,8 @@ const SECRET: &str = "s3cret-of-the-tests";
 const ACCOUNT: &str = "devstoreaccount1";
 const ACCOUNT_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+/// What none of opskit's words may hold.
+pub(crate) const SECRETS: [&str; 2] = [SECRET, ACCOUNT_KEY];
 /// How long a server may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -5,6 +5,7 @@ use crate::exit::EXIT_CODES;
 use crate::limits::LimitArgs;
 use clap::{Args, ValueEnum};
 use opskit_core::repository::{Among, BackupType, DataFormat, VerifyLevel};
+use opskit_core::seal::VerifyingKey;
 use std::path::PathBuf;
 
 /// Where backups are kept.
@@ -22,6 +23,23 @@ pub(crate) struct RepositoryArgs {
     /// Read backups in the clear too, where opskit.toml says that they are encrypted
     #[arg(long)]
     pub(crate) accept_clear: bool,
+
+    /// Take only backups that this key signed (ed25519:…); may be given several times, one of them is enough
+    /// [default: signers of opskit.toml]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) require_signature: Vec<VerifyingKey>,
+
+    /// Take backups that nobody signed too, where signatures are asked for
+    #[arg(long)]
+    pub(crate) accept_unsigned: bool,
+}
+
+/// What signs.
+#[derive(Debug, Args)]
+pub(crate) struct SigningArgs {
+    /// Sign with this key file [default: OPSKIT_SIGNING_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
 }
 
 /// Which backups are meant.
@@ -79,6 +97,8 @@ pub(crate) struct BackupArgs {
     /// [default: recipients of opskit.toml, else in the clear]
     #[arg(long, value_name = "RECIPIENT")]
     pub(crate) recipient: Vec<String>,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
     /// Go without an object that cannot be carried, by the name that --plan tells
     #[arg(long, value_name = "OBJECT")]
     pub(crate) accept_loss: Vec<String>,

@@ -1,11 +1,11 @@
 //! The arguments of `opskit keys`.
 
-use super::{OfArgs, RepositoryArgs};
+use super::{OfArgs, RepositoryArgs, SigningArgs};
 use crate::exit::EXIT_CODES;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// Keys that backups are encrypted for: make one, prove that it opens them, change who may read.
+/// Keys that backups are encrypted for and signed with: make one, prove that it opens them, change who may read.
 ///
 /// Backups are encrypted for the recipients that opskit.toml names, or --recipient of backup: public keys of age, or
 /// whoever knows a passphrase (OPSKIT_PASSPHRASE_FILE). Reading needs the key file (--identity, OPSKIT_IDENTITY).
@@ -31,6 +31,8 @@ pub(crate) enum KeysAction {
     Rekey(KeysRekeyArgs),
     /// Print the key of a backup's Parquet files, for DuckDB, pyarrow or Spark: it is a secret
     Parquet(KeysParquetArgs),
+    /// Sign backups that are there: each is looked at first, every byte of it
+    Sign(KeysSignArgs),
 }
 
 #[derive(Debug, Args)]
@@ -38,6 +40,9 @@ pub(crate) struct KeysNewArgs {
     /// The file to make
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Make a key that signs backups; its public key goes into signers of opskit.toml
+    #[arg(long)]
+    pub(crate) signing: bool,
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +83,22 @@ pub(crate) struct KeysParquetArgs {
     /// The backup, or latest
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) of: OfArgs,
+    #[command(flatten)]
+    pub(crate) repository: RepositoryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysSignArgs {
+    /// The backups, or latest
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    pub(crate) ids: Vec<String>,
+    /// All of the repository
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
     #[command(flatten)]
     pub(crate) of: OfArgs,
     #[command(flatten)]

@@ -67,6 +67,7 @@ fn begin(
         let target = database.target.as_ref().map(|(_, target)| target);
         let mut place = args.repository.place(target, app)?;
         place.seal_for(&args.recipient)?;
+        place.keys.sign_with(&args.signing, app);
         let repository = match args.init {
             true => place.make()?,
             false => place.open_or_make()?,

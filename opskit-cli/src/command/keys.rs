@@ -3,7 +3,7 @@
 use crate::App;
 use crate::args::{
     KeysAction, KeysArgs, KeysCheckArgs, KeysNewArgs, KeysParquetArgs, KeysRecipientArgs,
-    KeysRekeyArgs, OfArgs, RepositoryArgs,
+    KeysRekeyArgs, KeysSignArgs, OfArgs, RepositoryArgs,
 };
 use crate::exit::{Stop, usage_error};
 use crate::repository::Place;
@@ -11,20 +11,30 @@ use crate::summary::aligned;
 use crate::{runtime, units};
 use opskit_core::context::OpContext;
 use opskit_core::repository::{BackupKeys, KeyCheck, Others, RekeyReport, Repository};
-use opskit_core::seal::Identity;
+use opskit_core::seal::{Identity, SigningKey};
+use opskit_core::secret::Secret;
 use opskit_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 /// The document of `keys new --json`.
 #[derive(Debug, Serialize)]
 struct NewDocument {
     schema: &'static str,
-    recipient: String,
+    kind: KeyKind,
+    public_key: String,
     file: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum KeyKind {
+    Encryption,
+    Signing,
 }
 
 /// The document of `keys parquet --json`.
@@ -44,14 +54,51 @@ pub(crate) fn run(args: &KeysArgs, app: &App) -> Result<(), Stop> {
         KeysAction::Remove(args) => remove(args, app),
         KeysAction::Rekey(args) => rekey(args, app),
         KeysAction::Parquet(args) => parquet(args, app),
+        KeysAction::Sign(args) => sign(args, app),
     }
 }
 
 fn new(args: &KeysNewArgs, app: &App) -> Result<(), Stop> {
-    let (identity, text) = Identity::generate();
-    let (path, recipient) = (args.file.display(), identity.recipient());
+    let path = args.file.display();
+    let (kind, public, lines, use_of) = match args.signing {
+        true => {
+            let (key, pem) = SigningKey::generate()?;
+            let use_of = "signs backups as yours; whoever has it can forge one";
+            (
+                KeyKind::Signing,
+                key.verifying_key().to_string(),
+                pem,
+                use_of,
+            )
+        }
+        false => {
+            let (identity, text) = Identity::generate();
+            let recipient = identity.recipient().to_string();
+            let lines = format!("# public key: {recipient}\n{}\n", text.expose());
+            let use_of = "opens what is encrypted for it; keep a copy where the backups are not";
+            (KeyKind::Encryption, recipient, Secret::new(lines), use_of)
+        }
+    };
+    write_new(&args.file, &lines)?;
+    let printer = &app.printer;
+    if printer.is_json() {
+        return printer.json(&NewDocument {
+            schema: "opskit.keys-new/1",
+            kind,
+            public_key: public,
+            file: path.to_string(),
+        });
+    }
+    printer.result(&format!("{public}\n"))?;
+    printer.note(&format!("\"{path}\" {use_of}"));
+    Ok(())
+}
+
+/// Writes a file that nobody else can read, and that was not there.
+fn write_new(path: &Path, text: &Secret) -> Result<(), Error> {
     let failed = |source: std::io::Error| {
-        let error = Error::new(ErrorKind::Storage, format!("cannot make \"{path}\""));
+        let what = format!("cannot make \"{}\"", path.display());
+        let error = Error::new(ErrorKind::Storage, what);
         match source.kind() {
             std::io::ErrorKind::AlreadyExists => error
                 .with_hint("Name another file: a key that is lost is lost with all that it opens."),
@@ -61,23 +108,9 @@ fn new(args: &KeysNewArgs, app: &App) -> Result<(), Stop> {
     };
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
-    let mut file = options.open(&args.file).map_err(failed)?;
-    let lines = format!("# public key: {recipient}\n{}\n", text.expose());
-    file.write_all(lines.as_bytes()).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    let printer = &app.printer;
-    if printer.is_json() {
-        return printer.json(&NewDocument {
-            schema: "opskit.keys-new/1",
-            recipient: recipient.to_string(),
-            file: path.to_string(),
-        });
-    }
-    printer.result(&format!("{recipient}\n"))?;
-    printer.note(&format!(
-        "\"{path}\" opens what is encrypted for it; keep a copy where the backups are not"
-    ));
-    Ok(())
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(text.expose().as_bytes()).map_err(failed)?;
+    file.sync_all().map_err(failed)
 }
 
 fn check(args: &KeysCheckArgs, app: &App) -> Result<(), Stop> {
@@ -196,6 +229,35 @@ fn parquet(args: &KeysParquetArgs, app: &App) -> Result<(), Stop> {
         });
     }
     app.printer.result(&format!("{key_hex}\n"))
+}
+
+fn sign(args: &KeysSignArgs, app: &App) -> Result<(), Stop> {
+    let mut place = place(&args.repository, &args.of, app)?;
+    place.keys.sign_with(&args.signing, app);
+    let repository = place.open()?;
+    let ids = match args.all {
+        true => repository.backups()?,
+        false => {
+            let among = args.of.among();
+            let found = args.ids.iter().map(|id| repository.find_of(id, &among));
+            found.collect::<Result<_>>()?
+        }
+    };
+    let report = apart(app, repository, move |repository, ctx| {
+        repository.sign(ctx, &ids)
+    })?;
+    if app.printer.is_json() {
+        return app.printer.json(&report);
+    }
+    let mut text = format!(
+        "{} signed by {}\n",
+        units::counted(report.signed.len() as u64, "backup"),
+        report.signer
+    );
+    if report.already > 0 {
+        let _ = writeln!(text, "{} signed before", units::count(report.already));
+    }
+    app.printer.good_news(&text)
 }
 
 fn place(repository: &RepositoryArgs, of: &OfArgs, app: &App) -> Result<Place, Error> {

@@ -15,6 +15,8 @@ struct ShowDocument<'a> {
     schema: &'static str,
     manifest: &'a Manifest,
     contents: &'a Contents,
+    /// The public keys of those who signed it.
+    signers: Vec<String>,
 }
 
 pub(crate) fn run(args: &ShowArgs, app: &App) -> Result<(), Stop> {
@@ -24,17 +26,20 @@ pub(crate) fn run(args: &ShowArgs, app: &App) -> Result<(), Stop> {
         .open()?;
     let reader = repository.read(&repository.find_of(&args.id, &args.of.among())?)?;
     let contents = reader.contents()?;
+    let signers: Vec<String> = reader.signers()?.iter().map(ToString::to_string).collect();
     if app.printer.is_json() {
         return app.printer.json(&ShowDocument {
             schema: "opskit.show/1",
             manifest: reader.manifest(),
             contents: &contents,
+            signers,
         });
     }
-    app.printer.result(&text(reader.manifest(), &contents))
+    app.printer
+        .result(&text(reader.manifest(), &contents, &signers))
 }
 
-fn text(manifest: &Manifest, contents: &Contents) -> String {
+fn text(manifest: &Manifest, contents: &Contents, signers: &[String]) -> String {
     let mut out = tables(contents);
     excluded(&mut out, &contents.excluded);
     for loss in &contents.accepted_losses {
@@ -75,6 +80,9 @@ fn text(manifest: &Manifest, contents: &Contents) -> String {
         if let Some(value) = value {
             line(name, value);
         }
+    }
+    for signer in signers {
+        line("signed by", signer);
     }
     for (key, value) in &contents.tags {
         line("tag", &format!("{key}={value}"));

@@ -19,6 +19,7 @@ pub use variable::{ValuePattern, Variable, VariableClass};
 use crate::catalog::Pattern;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hook::{Hook, HookUrl, Hooks, TIMEOUT};
+use crate::seal::VerifyingKey;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -72,6 +73,8 @@ pub struct RepositoryPlace {
     /// Whom its backups are encrypted for: public keys of age, or `passphrase`. Where there are none, they are in
     /// the clear.
     pub recipients: Vec<String>,
+    /// Whose signatures its backups need, one of them. Where there is nobody, they need none.
+    pub signers: Vec<VerifyingKey>,
 }
 
 /// What a run may take.

@@ -9,7 +9,7 @@ use super::{
 use crate::catalog::Pattern;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hook::{Hook, HookUrl};
-use crate::seal::{PASSPHRASE, Recipient};
+use crate::seal::{PASSPHRASE, Recipient, VerifyingKey};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -62,6 +62,8 @@ struct RawRepository {
     retention: Option<Spanned<RawRetention>>,
     #[serde(default)]
     recipients: Vec<Text>,
+    #[serde(default)]
+    signers: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -193,6 +195,7 @@ impl Checker<'_> {
             url: raw.url.into_inner(),
             retention: self.retention(raw.retention)?,
             recipients: self.recipients(raw.recipients)?,
+            signers: self.signers(&raw.signers)?,
         })
     }
 
@@ -206,6 +209,15 @@ impl Checker<'_> {
             }
         }
         Ok(raw.into_iter().map(Text::into_inner).collect())
+    }
+
+    fn signers(&self, raw: &[Text]) -> Result<Vec<VerifyingKey>> {
+        let key = |signer: &Text| {
+            let what = "a signer is a public key: ed25519: and 44 characters of base64";
+            let parsed = signer.get_ref().parse();
+            parsed.map_err(|_| self.wrong(&signer.span(), what))
+        };
+        raw.iter().map(key).collect()
     }
 
     fn limits(&self, raw: &RawLimits) -> Result<Limits> {

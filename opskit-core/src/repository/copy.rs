@@ -1,6 +1,6 @@
 //! Copying a backup from one repository to another of the same identity.
 
-use super::layout::{BACKUPS, MANIFEST};
+use super::layout::{BACKUPS, MANIFEST, signature_object};
 use super::manifest::MANIFEST_BYTES_MAX;
 use super::reader::{BackupReader, damaged, digest};
 use super::store::{Opened, Store};
@@ -8,10 +8,8 @@ use super::{BackupId, Repository, RepositoryUrl, VerifyLevel, VerifyReport};
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result, storage};
 use crate::event::Event;
-use crate::name::hex;
 use crate::sink::StoredObject;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -107,6 +105,7 @@ impl Repository {
         let started = ctx.clock().elapsed();
         to.refuse_another(self)?;
         let reader = self.read(id)?;
+        reader.check_signed()?;
         let manifest = reader.manifest_text()?;
         let outcome = match to.manifest_of(id)? {
             Some(there) if there == manifest => CopyOutcome::AlreadyThere,
@@ -212,18 +211,19 @@ impl<'a> Copying<'a> {
                 .collect();
             ends.into_iter().collect::<Result<()>>()
         })?;
-        self.keys()?;
+        self.beside()?;
         claim.check()?;
         self.ctx.cancel().check()?;
         claim.commit(manifest)
     }
 
-    /// Copies the wrapped keys, which the manifest does not tell.
-    fn keys(&self) -> Result<()> {
-        for (name, wrapped) in self.reader.wrapped_keys()? {
-            let id = &self.reader.manifest().id;
-            self.to
-                .create(&format!("{BACKUPS}/{id}/{name}"), &wrapped)?;
+    /// Copies what the manifest does not tell: the wrapped keys, and the signatures.
+    fn beside(&self) -> Result<()> {
+        let id = &self.reader.manifest().id;
+        let signatures = self.reader.signatures()?.into_iter();
+        let signatures = signatures.map(|(signer, bytes)| (signature_object(&signer), bytes));
+        for (name, bytes) in self.reader.wrapped_keys()?.into_iter().chain(signatures) {
+            self.to.create(&format!("{BACKUPS}/{id}/{name}"), &bytes)?;
         }
         Ok(())
     }
@@ -270,17 +270,6 @@ impl<'a> Copying<'a> {
             return Ok(());
         }
         Err(damaged(&object.name, "arrived as another one"))
-    }
-}
-
-impl BackupReader {
-    /// The manifest as it is stored, which must still be the one that was read.
-    fn manifest_text(&self) -> Result<Vec<u8>> {
-        let text = self.read_manifest()?;
-        if hex(&Sha256::digest(&text)) == self.manifest_sha256() {
-            return Ok(text);
-        }
-        Err(damaged(MANIFEST, "changed while it was copied"))
     }
 }
 

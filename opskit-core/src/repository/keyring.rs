@@ -1,8 +1,10 @@
-//! Whom backups are sealed for, and what opens them.
+//! Whom backups are sealed for and what opens them, who signs them and whose signatures count.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{hex, start_of};
-use crate::seal::{DataKey, Identity, PASSPHRASE, Recipient, WRAPPED_BYTES_MAX};
+use crate::seal::{
+    DataKey, Identity, PASSPHRASE, Recipient, SigningKey, VerifyingKey, WRAPPED_BYTES_MAX,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -22,10 +24,10 @@ pub struct Encryption {
     pub recipients: Vec<String>,
 }
 
-/// Whom new backups are sealed for, and what opens those that are there.
+/// Whom new backups are sealed for and what opens those that are there, who signs them and whose signatures count.
 ///
 /// It is never read from the repository: whoever can write there must not be able to add a key, or to
-/// switch encryption off.
+/// switch encryption or signatures off.
 ///
 /// ```
 /// use opskit_core::repository::{Keyring, Repository};
@@ -42,6 +44,9 @@ pub struct Keyring {
     recipients: Vec<Recipient>,
     identities: Vec<Identity>,
     accepts_clear: bool,
+    signing: Option<SigningKey>,
+    signers: Vec<VerifyingKey>,
+    accepts_unsigned: bool,
 }
 
 impl Keyring {
@@ -73,6 +78,27 @@ impl Keyring {
         self
     }
 
+    /// Signs new backups with this key.
+    #[must_use]
+    pub fn signing_with(mut self, key: SigningKey) -> Self {
+        self.signing = Some(key);
+        self
+    }
+
+    /// Reads only backups that one of these signed, unless [`Self::accepting_unsigned`], and makes no others.
+    #[must_use]
+    pub fn trusting(mut self, signers: impl IntoIterator<Item = VerifyingKey>) -> Self {
+        self.signers.extend(signers);
+        self
+    }
+
+    /// Reads backups that nobody signed too: those that were made before others were signed.
+    #[must_use]
+    pub fn accepting_unsigned(mut self) -> Self {
+        self.accepts_unsigned = true;
+        self
+    }
+
     /// Whether new backups are sealed.
     #[must_use]
     pub fn seals(&self) -> bool {
@@ -89,6 +115,22 @@ impl Keyring {
     #[must_use]
     pub fn identities(&self) -> &[Identity] {
         &self.identities
+    }
+
+    /// What signs new backups.
+    #[must_use]
+    pub fn signing_key(&self) -> Option<&SigningKey> {
+        self.signing.as_ref()
+    }
+
+    /// Whose signatures count. Where there is nobody, backups need none.
+    #[must_use]
+    pub fn signers(&self) -> &[VerifyingKey] {
+        &self.signers
+    }
+
+    pub(super) fn accepts_unsigned(&self) -> bool {
+        self.accepts_unsigned
     }
 
     /// What a new backup's manifest tells.

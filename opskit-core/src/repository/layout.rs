@@ -8,6 +8,7 @@
 //! backups/<id>/schema/facts, model                   for restore and comparison
 //! backups/<id>/data/<schema>.<table>/part-00000.*    the rows
 //! backups/<id>/keys/<recipient>.age                  the data key, wrapped, of a backup that is sealed
+//! backups/<id>/signatures/<public key>.sig           over the bytes of manifest.json, of a backup that is signed
 //! backups/<id>/writer.lock                           while it is written, in a directory
 //! backups/<id>/lease/<number>-<token>                while it is written, elsewhere: a new one each minute
 //! backups/<id>/uploads/<token>                       an upload that is not complete yet
@@ -18,6 +19,7 @@
 //! ```
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::seal::VerifyingKey;
 
 pub(super) const HEADER: &str = "opskit-repository.json";
 pub(super) const BACKUPS: &str = "backups";
@@ -58,7 +60,8 @@ pub(super) fn check_object_name(name: &str) -> Result<()> {
         && name.split('/').all(is_component)
         && name != MANIFEST
         && !is_of_writer(name)
-        && !name.starts_with(KEYS);
+        && !name.starts_with(KEYS)
+        && !name.starts_with(SIGNATURES);
     if whole {
         return Ok(());
     }
@@ -84,6 +87,20 @@ pub(super) fn is_key(name: &str) -> bool {
     recipient.is_some_and(|recipient| {
         !recipient.is_empty() && recipient.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
+}
+
+/// What the names of signatures start with. No manifest can tell them: they are made over it.
+pub(super) const SIGNATURES: &str = "signatures/";
+
+/// The name of the signature that a key made.
+pub(super) fn signature_object(key: &VerifyingKey) -> String {
+    format!("{SIGNATURES}{}.sig", key.id())
+}
+
+/// The key that made a signature, by the signature's name. None for what is no such name.
+pub(super) fn signer_of(name: &str) -> Option<VerifyingKey> {
+    let id = name.strip_prefix(SIGNATURES)?.strip_suffix(".sig")?;
+    VerifyingKey::of_id(id)
 }
 
 /// Whether an object stands for the writer of a backup, and is none of the backup's.
@@ -154,6 +171,7 @@ mod tests {
             "lease/x",
             "uploads/x",
             "keys/x.age",
+            "signatures/x.sig",
         ] {
             assert!(check_object_name(name).is_err(), "{name:?}");
         }

@@ -15,6 +15,7 @@ mod prune;
 mod reader;
 pub mod retention;
 mod sealed;
+mod signed;
 mod store;
 mod url;
 mod verify;
@@ -45,6 +46,7 @@ pub use pin::{PIN_VERSION, Pin, PinRequest, Pins};
 pub use prune::{Leftover, PrunePlan, PruneReport};
 pub use reader::BackupReader;
 #[cfg(feature = "testing")]
+pub use signed::SignReport;
 pub(crate) use store::{Backend, Terms};
 pub use url::{RepositoryUrl, StoreEnv};
 pub use verify::{Fault, VerifyLevel, VerifyReport};

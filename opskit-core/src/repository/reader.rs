@@ -1,7 +1,7 @@
 //! Reading one backup: its manifest, and objects that are what the manifest says.
 
 use super::contents::CONTENTS_BYTES_MAX;
-use super::layout::{BACKUPS, MANIFEST, SEALED, is_key};
+use super::layout::{BACKUPS, KEYS, MANIFEST, SEALED, is_key};
 use super::manifest::MANIFEST_BYTES_MAX;
 use super::sealed::{Sealing, cannot_open};
 use super::store::{Opened, Store};
@@ -34,9 +34,11 @@ pub struct BackupReader {
     /// SHA-256 of the manifest as it is stored.
     manifest_sha256: String,
     objects: HashMap<String, StoredObject>,
-    keyring: Arc<Keyring>,
+    pub(super) keyring: Arc<Keyring>,
     /// What opens its objects, once it was needed.
     sealing: OnceLock<Sealing>,
+    /// Set once its signatures were found to be as the settings ask for.
+    pub(super) signed: OnceLock<()>,
 }
 
 impl BackupReader {
@@ -70,6 +72,7 @@ impl BackupReader {
             manifest_sha256: hex(&Sha256::digest(&text)),
             keyring: Arc::clone(&of.keyring),
             sealing: OnceLock::new(),
+            signed: OnceLock::new(),
         })
     }
 
@@ -79,8 +82,10 @@ impl BackupReader {
         self.manifest.encryption.is_some()
     }
 
-    /// What opens its objects. None where they are in the clear, and may be.
+    /// What opens its objects. None where they are in the clear, and may be. Nothing is opened that is not signed
+    /// where it is to be.
     pub(super) fn sealing(&self) -> Result<Option<&Sealing>> {
+        self.check_signed()?;
         if !self.is_sealed() {
             self.keyring.check_clear(&self.manifest.id)?;
         }
@@ -232,6 +237,9 @@ impl BackupReader {
 
     /// Reads `manifest.sealed`, for a list or a plan of what to keep: it may be in the clear.
     pub(super) fn read_sealed(&self) -> Result<Vec<u8>> {
+        if !self.keyring.signers().is_empty() {
+            self.check_signed()?;
+        }
         let sealing = self.any_sealing()?;
         let bytes = self.read_stored(SEALED, CONTENTS_BYTES_MAX)?;
         match sealing {
@@ -333,9 +341,29 @@ impl BackupReader {
         ))
     }
 
-    /// The manifest as it is stored now.
-    pub(super) fn read_manifest(&self) -> Result<Vec<u8>> {
-        self.store.read(&self.path(MANIFEST), MANIFEST_BYTES_MAX)
+    /// The manifest as it is stored, which must still be the one that was read.
+    pub(super) fn manifest_text(&self) -> Result<Vec<u8>> {
+        let text = self.store.read(&self.path(MANIFEST), MANIFEST_BYTES_MAX)?;
+        if hex(&Sha256::digest(&text)) == self.manifest_sha256 {
+            return Ok(text);
+        }
+        Err(damaged(MANIFEST, "changed while it was read"))
+    }
+
+    /// What stands in a folder of the backup, by names that start with the folder's.
+    pub(super) fn names_in(&self, folder: &str) -> Result<Vec<String>> {
+        let names = self
+            .store
+            .objects(&self.path(folder.trim_end_matches('/')))?;
+        Ok(names
+            .into_iter()
+            .map(|name| format!("{folder}{name}"))
+            .collect())
+    }
+
+    /// Reads an object that stands beside those of the manifest.
+    pub(super) fn read_beside(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
+        self.store.read(&self.path(name), bytes_max)
     }
 
     /// Those of these names that are keys for somebody whom the settings do not name.
@@ -349,9 +377,9 @@ impl BackupReader {
         if !self.is_sealed() {
             return Ok(Vec::new());
         }
-        let names = self.stored_names()?.into_iter();
+        let names = self.names_in(KEYS)?.into_iter();
         let read = |name: String| {
-            let wrapped = self.store.read(&self.path(&name), WRAPPED_BYTES_MAX)?;
+            let wrapped = self.read_beside(&name, WRAPPED_BYTES_MAX)?;
             Ok((name, wrapped))
         };
         names.filter(|name| is_key(name)).map(read).collect()

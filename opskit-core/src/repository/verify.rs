@@ -1,6 +1,6 @@
 //! Whether a backup is what its manifest says, in three depths; every fault is told, not the first.
 
-use super::layout::{MANIFEST, SEALED, is_key, is_of_writer};
+use super::layout::{MANIFEST, SEALED, is_key, is_of_writer, signer_of};
 use super::reader::{BackupReader, damaged};
 use super::{BackupId, Contents, PartEntry, Repository, TableEntry};
 use crate::context::OpContext;
@@ -163,8 +163,16 @@ struct Check<'a> {
 impl Check<'_> {
     fn all(&mut self, reader: &BackupReader) -> Result<()> {
         self.extra(reader)?;
+        let signed = reader.check_signed();
+        let is_signed = signed.is_ok();
+        self.take(MANIFEST, signed)?;
         let contents = match reader.contents() {
             Ok(contents) => Some(contents),
+            // It says the same once more, and nothing about what is stored.
+            Err(_) if !is_signed => {
+                self.take(SEALED, look(reader, SEALED, self.report.level))?;
+                None
+            }
             // Whether bytes are what was stored is seen without any key.
             Err(error) if reader.is_sealed() && self.needs_no_key(&error) => {
                 self.take(SEALED, look(reader, SEALED, self.report.level))?;
@@ -191,7 +199,7 @@ impl Check<'_> {
             let is_part = parts.contains_key(object.name.as_str());
             if !is_part && object.name != SEALED {
                 let mut looked = look(reader, &object.name, self.report.level);
-                if looked.is_ok() && self.report.level == VerifyLevel::Decode {
+                if looked.is_ok() && is_signed && self.report.level == VerifyLevel::Decode {
                     looked = reader.check_opens(&object.name);
                 }
                 self.take(&object.name, looked)?;
@@ -219,6 +227,7 @@ impl Check<'_> {
             let known = reader.has_object(&name)
                 || name == MANIFEST
                 || is_of_writer(&name)
+                || signer_of(&name).is_some()
                 || reader.is_sealed() && is_key(&name);
             if !known {
                 self.fault(&name, &damaged(&name, "is not in the manifest"));

@@ -3,7 +3,7 @@
 use super::layout::{BACKUPS, DATA_PREFIX, check_object_name};
 use super::sealed::{Object, Sealing};
 use super::store::{Claim, Store, Upload};
-use super::{BackupId, Encryption, Repository, apart};
+use super::{BackupId, Encryption, Keyring, Repository, apart};
 use crate::error::{Result, storage};
 use crate::seal::DataKey;
 use crate::sink::{
@@ -56,6 +56,7 @@ struct Writing {
     folder: String,
     claim: Box<dyn Claim>,
     sealing: Option<Sealing>,
+    keyring: Arc<Keyring>,
 }
 
 impl Writing {
@@ -75,14 +76,26 @@ impl Writing {
         self.store.upload(&format!("{}/{name}", self.folder))
     }
 
+    /// Stores what the manifest does not tell.
+    fn beside(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.store.create(&format!("{}/{name}", self.folder), bytes)
+    }
+
+    /// Signs the manifest, and makes it visible: nobody sees it without its signature.
+    fn commit(&self, manifest: &[u8]) -> Result<()> {
+        if let Some((name, signature)) = self.keyring.sign(manifest) {
+            self.beside(&name, &signature)?;
+        }
+        self.claim.commit(manifest)
+    }
+
     /// Makes a data key, and stores it wrapped for everybody who may read the backup.
     fn seal(&mut self, repository: &Repository, id: &BackupId) -> Result<()> {
         let failed = |source| storage("cannot make a key", source);
         let key = DataKey::random().map_err(failed)?;
         let of = [repository.id(), id.as_str()];
-        for (name, wrapped) in repository.keyring.wrap(&key, &of)? {
-            self.store
-                .create(&format!("{}/{name}", self.folder), &wrapped)?;
+        for (name, wrapped) in self.keyring.wrap(&key, &of)? {
+            self.beside(&name, &wrapped)?;
         }
         self.sealing = Some(Sealing::new(key, repository.id(), id));
         Ok(())
@@ -93,14 +106,18 @@ impl RepositorySink {
     /// Starts a backup. It may wait for the store, so async code calls it on a thread that may block.
     ///
     /// # Errors
-    /// Of kind `Storage` when the repository cannot be written, or has such a backup already.
+    /// Of kind `Storage` when the repository cannot be written, or has such a backup already;
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when backups are to be signed and the key for it is
+    /// not at hand.
     pub fn begin(repository: &Repository, id: &BackupId, format: FileFormat) -> Result<Self> {
+        repository.keyring.check_signing()?;
         let store = Arc::clone(&repository.store);
         let mut writing = Writing {
             claim: store.claim(id)?,
             folder: format!("{BACKUPS}/{id}"),
             store,
             sealing: None,
+            keyring: Arc::clone(&repository.keyring),
         };
         if repository.keyring.seals() {
             repository.refuse_strangers()?;
@@ -186,7 +203,7 @@ impl BackupSink for RepositorySink {
 
     async fn commit(&self, manifest: &[u8]) -> Result<()> {
         let (writing, manifest) = (Arc::clone(&self.writing), manifest.to_owned());
-        apart(move || writing.claim.commit(&manifest)).await
+        apart(move || writing.commit(&manifest)).await
     }
 }
 

@@ -1,11 +1,15 @@
 //! Encryption at rest: a random data key per backup, wrapped for those who may read it; from it one key per object.
+//! And signatures, which tell who made a backup.
 //!
 //! Keys are derived by HKDF-SHA256 (RFC 5869) without salt: of Parquet files one for all, so that other programs can be
 //! given it; of every other object one that is bound to repository, backup and name.
 
+mod sign;
 mod stream;
 mod wrap;
 
+pub(crate) use sign::SIGNATURE_BYTES;
+pub use sign::{SigningKey, VerifyingKey};
 pub(crate) use stream::{SealReader, SealWriter};
 pub use wrap::{Identity, Recipient};
 pub(crate) use wrap::{PASSPHRASE, WRAPPED_BYTES_MAX};

