@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-full test-matrix lint doc-test python-test fuzz fuzz-replay valgrind bench bench-stages bench-compare bench-backup bench-catalog
+.PHONY: help setup demo test test-full test-matrix lint doc-test python-test fuzz fuzz-replay valgrind bench bench-stages bench-compare bench-backup bench-catalog bench-migrate
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,6 +17,7 @@ BENCH_REQUIREMENTS := benches/requirements.txt
 BENCH_PACKAGES := -p opskit-cli -p opskit-benches
 BENCH_OPTIONS ?=
 CATALOG_OPTIONS ?=
+MIGRATE_OPTIONS ?=
 FUZZ_SECONDS ?= 60
 
 export OPSKIT_BIN := $(TARGET_DIR)/debug/opskit
@@ -79,7 +80,7 @@ valgrind: ## The decoder's tests, unsafe lines included, under valgrind
 	scripts/system.sh cc valgrind
 	scripts/valgrind.sh export:: testing::fuzz
 
-bench: bench-stages bench-compare bench-backup bench-catalog ## Benchmarks of each stage, then the comparisons with other tools
+bench: bench-stages bench-compare bench-backup bench-catalog bench-migrate ## Benchmarks of each stage, then the comparisons with other tools
 
 bench-stages: ## Benchmarks of each stage alone
 	scripts/system.sh cc
@@ -103,3 +104,9 @@ bench-catalog: ## Reading the catalog of 10,000 tables against pg_dump; CATALOG_
 	scripts/postgres.sh
 	$(CARGO) build --release $(BENCH_PACKAGES) --bins
 	"$$(scripts/venv.sh $(BENCH_REQUIREMENTS))/bin/python" benches/compare/catalog.py $(CATALOG_OPTIONS)
+
+bench-migrate: ## 500 small migrations beside sqlx; MIGRATE_OPTIONS="--keep DIR --rounds 7"
+	scripts/system.sh cc
+	scripts/postgres.sh
+	$(CARGO) build --release -p opskit-cli -p opskit-tests --bins
+	"$$(scripts/venv.sh $(BENCH_REQUIREMENTS))/bin/python" benches/compare/migrate.py $(MIGRATE_OPTIONS)

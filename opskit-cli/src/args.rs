@@ -4,6 +4,7 @@ mod backup;
 mod environment;
 mod history;
 mod keys;
+mod migrate;
 mod restore;
 mod retention;
 
@@ -15,6 +16,11 @@ pub(crate) use history::{HistoryAction, HistoryArgs, HistoryFormat, HistoryVerif
 pub(crate) use keys::{
     KeysAction, KeysArgs, KeysCheckArgs, KeysNewArgs, KeysParquetArgs, KeysRecipientArgs,
     KeysRekeyArgs, KeysSignArgs,
+};
+pub(crate) use migrate::{
+    FilesArgs, MigrateAction, MigrateApplyArgs, MigrateArgs, MigrateBaselineArgs, MigrateDriftArgs,
+    MigrateNewArgs, MigrateOn, MigratePlanArgs, MigrateRehearseArgs, MigrateRepairArgs,
+    MigrateVerifyArgs, RunLimitArgs, WantedArgs,
 };
 pub(crate) use restore::{DrillArgs, RestoreArgs};
 pub(crate) use retention::{ForgetArgs, PinArgs, PruneArgs, RuleArgs};
@@ -84,6 +90,7 @@ pub(crate) enum Command {
     Copy(CopyArgs),
     Restore(RestoreArgs),
     Drill(DrillArgs),
+    Migrate(MigrateArgs),
     History(HistoryArgs),
     Forget(ForgetArgs),
     Prune(PruneArgs),

@@ -97,6 +97,7 @@ fn run(command: Command, app: App) -> Result<(), Stop> {
         Command::Copy(args) => command::copy::run(&args, &app),
         Command::Restore(args) => command::restore::run(&args, &app),
         Command::Drill(args) => command::drill::run(&args, &app),
+        Command::Migrate(args) => command::migrate::run(&args.what, &app),
         Command::History(args) => command::history::run(&args, &app),
         Command::Forget(args) => command::forget::run(&args, &app),
         Command::Prune(args) => command::prune::run(&args, &app),

@@ -55,6 +55,15 @@ impl Progress {
             Event::ObjectCopied {
                 object, done, of, ..
             } => return self.copied(object, *done, *of),
+            Event::Waiting { what } => return self.say(&format!("waiting for {what}")),
+            Event::MigrationStarted {
+                id,
+                name,
+                number,
+                of,
+            } => {
+                return self.say(&format!("{id} {name} ({number} of {of})"));
+            }
             _ => {}
         }
         if let Some(bar) = &self.bar {
@@ -68,6 +77,14 @@ impl Progress {
     pub(crate) fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+
+    /// One line that stays.
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.printer.note(line)),
+            None => self.printer.note(line),
         }
     }
 

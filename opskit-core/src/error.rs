@@ -126,6 +126,14 @@ struct Inner {
     message: String,
     hint: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    report: Option<ServerReport>,
+}
+
+/// What a server's report says for programs.
+#[derive(Debug, Clone, Copy)]
+struct ServerReport {
+    sqlstate: [u8; 5],
+    position: Option<u32>,
 }
 
 impl Error {
@@ -138,6 +146,7 @@ impl Error {
             message: bounded(message.into()),
             hint: None,
             source: None,
+            report: None,
         }))
     }
 
@@ -155,6 +164,15 @@ impl Error {
         self
     }
 
+    /// Adds what the server's report says for programs: its code, and the character of the statement that it points at.
+    #[must_use]
+    pub(crate) fn with_report(mut self, sqlstate: &str, position: Option<u32>) -> Self {
+        if let Ok(sqlstate) = sqlstate.as_bytes().try_into() {
+            self.0.report = Some(ServerReport { sqlstate, position });
+        }
+        self
+    }
+
     /// Wraps this error in a layer that says what was being done; kind and hint stay.
     #[must_use]
     pub fn while_doing(self, message: impl Into<String>) -> Self {
@@ -164,6 +182,30 @@ impl Error {
             Some(hint) => outer.with_hint(hint),
             None => outer,
         }
+    }
+
+    /// The server's code for what went wrong (`55P03`), of an error that a server reported, whatever layers are around
+    /// it.
+    ///
+    /// ```
+    /// use opskit_core::error::{Error, ErrorKind};
+    /// assert_eq!(Error::new(ErrorKind::Busy, "not from a server").sqlstate(), None);
+    /// ```
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        std::str::from_utf8(&self.report()?.sqlstate).ok()
+    }
+
+    /// The character of the statement that the server's report points at, counted from 1.
+    pub(crate) fn position(&self) -> Option<usize> {
+        self.report()?
+            .position
+            .and_then(|at| usize::try_from(at).ok())
+    }
+
+    fn report(&self) -> Option<&ServerReport> {
+        let inner = || self.0.source.as_ref()?.downcast_ref::<Self>()?.report();
+        self.0.report.as_ref().or_else(inner)
     }
 
     /// What went wrong, as a class.
@@ -298,6 +340,20 @@ mod tests {
         );
         assert_eq!(outer.kind(), ErrorKind::Busy);
         assert_eq!(outer.hint(), Some("Try later."));
+    }
+
+    #[test]
+    fn the_code_of_a_server_is_found_below_other_layers() {
+        let inner = Error::new(ErrorKind::Busy, "lock time-out").with_report("55P03", Some(7));
+        let outer = inner
+            .while_doing("cannot alter")
+            .while_doing("cannot migrate");
+        assert_eq!(
+            (outer.sqlstate(), outer.position()),
+            (Some("55P03"), Some(7))
+        );
+        let odd = Error::new(ErrorKind::Busy, "x").with_report("no code", None);
+        assert_eq!(odd.sqlstate(), None);
     }
 
     #[test]

@@ -93,6 +93,47 @@ pub enum Event {
         /// Wall time.
         elapsed: Duration,
     },
+    /// A migration starts.
+    MigrationStarted {
+        /// Its version or name.
+        id: String,
+        /// What its file says behind the version.
+        name: String,
+        /// Its place in the run, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// A statement of a migration is done.
+    StatementDone {
+        /// Its first line in the file.
+        line: usize,
+        /// What the server says was done: `CREATE TABLE`.
+        what: String,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A migration is done and written down.
+    MigrationDone {
+        /// Its version or name.
+        id: String,
+        /// What its file says behind the version.
+        name: String,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A file of tests is done.
+    TestsDone {
+        /// The file.
+        file: String,
+        /// How many tests it has.
+        tests: usize,
+    },
+    /// The run waits for something that others hold.
+    Waiting {
+        /// For what.
+        what: String,
+    },
     /// Something the user should know that is not an error.
     Warning {
         /// One sentence.

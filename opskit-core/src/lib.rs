@@ -2,7 +2,7 @@
 //!
 //! Read the modules in this order; each uses only what stands before it:
 //! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`hook`], [`pgtype`], [`catalog`],
-//! [`export`], [`config`], [`environment`], [`sink`], [`repository`], [`postgres`], [`scratch`], [`backup`].
+//! [`export`], [`config`], [`environment`], [`sink`], [`repository`], [`postgres`], [`scratch`], [`backup`], [`migrate`].
 #![cfg_attr(
     test,
     expect(
@@ -22,6 +22,7 @@ pub mod event;
 pub mod export;
 pub mod hook;
 mod http;
+pub mod migrate;
 pub mod name;
 pub mod pgtype;
 pub mod postgres;

@@ -13,6 +13,7 @@ mod hooks;
 mod interrupted;
 mod keys;
 mod latest;
+mod migrate;
 mod repositories;
 mod restore;
 mod retention;

@@ -1,6 +1,7 @@
 //! Facts: equal where the same was made, different after every single change, and complete.
 
 mod changes;
+mod drift;
 mod objects;
 
 use opskit_core::catalog::Scope;

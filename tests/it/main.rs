@@ -14,6 +14,7 @@ mod house;
 mod load;
 mod made;
 mod memory;
+mod migrate;
 mod regressions;
 mod repository;
 mod restore;

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &BackupArgs, app: &App) -> Result<(), Stop> {
         let request = request(args, &database, app)?;
         return plan(&database, request, app);
     }
-    let hooks = hooks(app)?;
+    let hooks = hooks_of(app)?;
     let begun = begin(args, app);
     let printer = &app.printer;
     let report = runtime::block_on(printer, async |cancel| {
@@ -146,7 +146,7 @@ fn request(args: &BackupArgs, database: &Database, app: &App) -> Result<BackupRe
 }
 
 /// Who is told how it ended, as `opskit.toml` says.
-fn hooks(app: &App) -> Result<Hooks, Error> {
+pub(crate) fn hooks_of(app: &App) -> Result<Hooks, Error> {
     match Project::find(app)? {
         Some(project) => Ok(project.config.hooks.resolve(|name| app.env.var(name))),
         None => Ok(Hooks::default()),
@@ -154,7 +154,7 @@ fn hooks(app: &App) -> Result<Hooks, Error> {
 }
 
 /// What git says of the working directory. None where there is no git, or nothing under it.
-fn git() -> Option<GitState> {
+pub(crate) fn git() -> Option<GitState> {
     let ask = |arguments: &[&str]| {
         let mut git = Command::new("git");
         git.args(arguments)

@@ -12,6 +12,7 @@ pub(crate) mod generate;
 pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod migrate;
 pub(crate) mod pin;
 pub(crate) mod prune;
 pub(crate) mod restore;

@@ -91,6 +91,28 @@ pub struct Limits {
     pub lock_timeout: Option<Duration>,
 }
 
+/// Where migrations are, and how they run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct MigrateSettings {
+    /// The folder of the migrations. A relative one starts at the folder of the file.
+    pub folder: Option<String>,
+    /// Folders or files of tests that must hold after a run, relative to the folder of the file.
+    pub tests: Vec<String>,
+    /// How long a statement waits for a lock before it gives way.
+    pub lock_timeout: Option<Duration>,
+    /// For how long a statement that gets no lock is tried again.
+    pub lock_deadline: Option<Duration>,
+    /// How long a statement may take.
+    pub statement_timeout: Option<Duration>,
+    /// Called before a run, to stop whoever writes.
+    pub before: Option<HookSetting>,
+    /// Called at its end, to let them in again.
+    pub after: Option<HookSetting>,
+    /// The target that a migration must have run on before it runs on a production target.
+    pub staging: Option<String>,
+}
+
 /// Who is told when a run ends, and how long that may take.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -113,6 +135,24 @@ pub enum HookSetting {
     UrlEnv(String),
 }
 
+impl HookSetting {
+    /// The hook, with the URL that `variable` gives for the name of an environment variable. Where it gives none, the
+    /// hook is one that cannot be called.
+    #[must_use]
+    pub fn resolve<'a>(&self, variable: impl Fn(&str) -> Option<&'a str>) -> Hook {
+        let name = match self {
+            Self::Given(hook) => return hook.clone(),
+            Self::UrlEnv(name) => name,
+        };
+        let broken = |problem| Hook::Broken { problem };
+        match variable(name).map(HookUrl::parse) {
+            Some(Ok(url)) => Hook::Web(url),
+            Some(Err(_)) => broken(format!("{name} holds no URL that a hook can have")),
+            None => broken(format!("{name} is not set, and the hook has its URL there")),
+        }
+    }
+}
+
 impl HookSettings {
     /// The hooks, with the URLs that `variable` gives for the names of environment variables.
     ///
@@ -128,18 +168,7 @@ impl HookSettings {
     /// ```
     #[must_use]
     pub fn resolve<'a>(&self, variable: impl Fn(&str) -> Option<&'a str>) -> Hooks {
-        let of_variable = |name: &str| {
-            let broken = |problem| Hook::Broken { problem };
-            match variable(name).map(HookUrl::parse) {
-                Some(Ok(url)) => Hook::Web(url),
-                Some(Err(_)) => broken(format!("{name} holds no URL that a hook can have")),
-                None => broken(format!("{name} is not set, and the hook has its URL there")),
-            }
-        };
-        let resolve = |setting: &HookSetting| match setting {
-            HookSetting::Given(hook) => hook.clone(),
-            HookSetting::UrlEnv(name) => of_variable(name),
-        };
+        let resolve = |setting: &HookSetting| setting.resolve(&variable);
         Hooks {
             on_success: self.on_success.as_ref().map(resolve),
             on_failure: self.on_failure.as_ref().map(resolve),
@@ -181,6 +210,8 @@ pub struct Config {
     pub variables: BTreeMap<String, Variable>,
     /// What a run may take.
     pub limits: Limits,
+    /// Where migrations are, and how they run.
+    pub migrate: MigrateSettings,
     /// What is called when a run ends.
     pub hooks: HookSettings,
 }

@@ -3,8 +3,8 @@
 use super::retention::{RawClassRetention, RawRetention};
 use super::variable::RawVariable;
 use super::{
-    Config, FILE_NAME, HookSetting, HookSettings, Limits, RepositoryPlace, Target, TargetClass,
-    parse_duration, parse_size,
+    Config, FILE_NAME, HookSetting, HookSettings, Limits, MigrateSettings, RepositoryPlace, Target,
+    TargetClass, parse_duration, parse_size,
 };
 use crate::catalog::Pattern;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,6 +35,8 @@ struct RawConfig {
     env: BTreeMap<Text, RawVariable>,
     #[serde(default)]
     limits: RawLimits,
+    #[serde(default)]
+    migrate: RawMigrate,
     #[serde(default)]
     hooks: RawHooks,
 }
@@ -73,6 +75,20 @@ struct RawLimits {
     memory: Option<Text>,
     part_size: Option<Text>,
     lock_timeout: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMigrate {
+    folder: Option<String>,
+    #[serde(default)]
+    tests: Vec<String>,
+    lock_timeout: Option<Text>,
+    lock_deadline: Option<Text>,
+    statement_timeout: Option<Text>,
+    before: Option<Spanned<RawHook>>,
+    after: Option<Spanned<RawHook>>,
+    staging: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -147,6 +163,8 @@ impl Checker<'_> {
         self.known("target", raw.default_target.as_ref(), &names.targets)?;
         let repository = raw.default_repository.as_ref();
         self.known("repository", repository, &names.repositories)?;
+        self.known("target", raw.migrate.staging.as_ref(), &names.targets)?;
+        let migrate = self.migrate(raw.migrate)?;
         Ok(Config {
             default_target: raw.default_target.map(Spanned::into_inner),
             default_repository: raw.default_repository.map(Spanned::into_inner),
@@ -155,6 +173,7 @@ impl Checker<'_> {
             retention: self.class_retention(raw.retention)?,
             variables: self.variables(raw.env)?,
             limits: self.limits(&raw.limits)?,
+            migrate,
             hooks: HookSettings {
                 on_success: self.hook(raw.hooks.on_success)?,
                 on_failure: self.hook(raw.hooks.on_failure)?,
@@ -231,6 +250,19 @@ impl Checker<'_> {
             memory: self.parsed(raw.memory.as_ref(), parse_size)?,
             part_size: self.parsed(raw.part_size.as_ref(), parse_size)?,
             lock_timeout: self.parsed(raw.lock_timeout.as_ref(), parse_duration)?,
+        })
+    }
+
+    fn migrate(&self, raw: RawMigrate) -> Result<MigrateSettings> {
+        Ok(MigrateSettings {
+            folder: raw.folder,
+            tests: raw.tests,
+            lock_timeout: self.parsed(raw.lock_timeout.as_ref(), parse_duration)?,
+            lock_deadline: self.parsed(raw.lock_deadline.as_ref(), parse_duration)?,
+            statement_timeout: self.parsed(raw.statement_timeout.as_ref(), parse_duration)?,
+            before: self.hook(raw.before)?,
+            after: self.hook(raw.after)?,
+            staging: raw.staging.map(Spanned::into_inner),
         })
     }
 

@@ -45,8 +45,8 @@ pub use origin::{Among, Origin};
 pub use pin::{PIN_VERSION, Pin, PinRequest, Pins};
 pub use prune::{Leftover, PrunePlan, PruneReport};
 pub use reader::BackupReader;
-#[cfg(feature = "testing")]
 pub use signed::SignReport;
+#[cfg(feature = "testing")]
 pub(crate) use store::{Backend, Terms};
 pub use url::{RepositoryUrl, StoreEnv};
 pub use verify::{Fault, VerifyLevel, VerifyReport};

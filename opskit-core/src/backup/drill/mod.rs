@@ -9,5 +9,7 @@ mod report;
 mod run;
 mod values;
 
+pub(crate) use place::binaries;
 pub use report::{Check, DrillReport, Outcome};
 pub use run::{DrillRequest, drill};
+pub(crate) use run::{Restored, restore_apart};

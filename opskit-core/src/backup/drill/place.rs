@@ -99,7 +99,7 @@ async fn prepare(
 }
 
 /// The oldest server here that is not older than the source's.
-fn binaries(source_version: u32) -> Result<PathBuf> {
+pub(crate) fn binaries(source_version: u32) -> Result<PathBuf> {
     let major = source_version / 10_000;
     let mut found = ServerBinaries::all(&ScratchEnv::from_process())?;
     found.sort_by_key(ServerBinaries::version);

@@ -102,22 +102,19 @@ async fn attempt(
     started_at: String,
 ) -> Result<DrillReport> {
     let id = backup.manifest().id.clone();
-    let (parts, backup) = read(backup).await?;
-    let source = Origin::of(backup.manifest().backup_type, &parts.contents.source);
+    let source = backup.manifest().backup_type;
     let sealed_sha256 = backup.manifest().sealed.sha256.clone();
-    let place = place(ctx, &parts, &request).await?;
-    let url = match (&request.to, &place) {
-        (Some(url), _) => url.clone(),
-        (None, Some(place)) => place.url.clone(),
-        (None, None) => return Err(Error::new(ErrorKind::Internal, "a drill has no place")),
-    };
-    let unproven = place.iter().flat_map(|place| place.unproven.iter());
-    let mut unproven: Vec<String> = unproven.cloned().collect();
-    let begun = ctx.clock().elapsed();
-    let restoring = restoring(&request, place.as_ref());
-    let restore = Restore::open(ctx, backup, &url, restoring).await?;
-    let restore = Box::pin(restore.run(ctx)).await?;
-    let recovery_ms = (ctx.clock().elapsed() - begun).as_millis() as u64;
+    let begun_at = started_at;
+    let Restored {
+        url,
+        place,
+        parts,
+        report: restore,
+        recovery_ms,
+        mut unproven,
+        ..
+    } = Box::pin(restore_apart(ctx, backup, &request)).await?;
+    let source = Origin::of(source, &parts.contents.source);
     let checks = after(ctx, &url, (&request, &parts.model)).await?;
     unproven.extend(restore.skipped.iter().cloned());
     if let Some(place) = place {
@@ -129,7 +126,7 @@ async fn attempt(
         source,
         sealed_sha256,
         outcome: outcome(&restore, &checks, &unproven),
-        started_at,
+        started_at: begun_at,
         recovery_ms,
         source_version: parts.contents.source.server_version,
         server_version: restore.server_version,
@@ -137,6 +134,63 @@ async fn attempt(
         checks,
         unproven,
         opskit_version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// A backup that was restored apart from its source, and the place, which goes when this is dropped.
+pub(crate) struct Restored {
+    pub(crate) url: DatabaseUrl,
+    place: Option<Place>,
+    parts: Stored,
+    pub(crate) report: RestoreReport,
+    /// From the first statement to the last comparison.
+    pub(crate) recovery_ms: u64,
+    /// What is not as it was in the source.
+    pub(crate) unproven: Vec<String>,
+}
+
+impl Restored {
+    /// The role that the backup was taken as.
+    pub(crate) fn role(&self) -> &str {
+        &self.parts.contents.source.role
+    }
+
+    /// Ends the scratch server.
+    pub(crate) async fn stop(self) -> Result<()> {
+        match self.place {
+            Some(place) => place.server.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Restores a backup into a scratch server, or into the database of the request.
+pub(crate) async fn restore_apart(
+    ctx: &OpContext,
+    backup: BackupReader,
+    request: &DrillRequest,
+) -> Result<Restored> {
+    let (parts, backup) = read(backup).await?;
+    let place = place(ctx, &parts, request).await?;
+    let url = match (&request.to, &place) {
+        (Some(url), _) => url.clone(),
+        (None, Some(place)) => place.url.clone(),
+        (None, None) => return Err(Error::new(ErrorKind::Internal, "a drill has no place")),
+    };
+    let unproven = place.iter().flat_map(|place| place.unproven.iter());
+    let unproven = unproven.cloned().collect();
+    let begun = ctx.clock().elapsed();
+    let restoring = restoring(request, place.as_ref());
+    let restore = Restore::open(ctx, backup, &url, restoring).await?;
+    let report = Box::pin(restore.run(ctx)).await?;
+    let recovery_ms = (ctx.clock().elapsed() - begun).as_millis() as u64;
+    Ok(Restored {
+        url,
+        place,
+        parts,
+        report,
+        recovery_ms,
+        unproven,
     })
 }
 

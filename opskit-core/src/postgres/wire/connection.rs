@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 use tokio::io::AsyncWriteExt as _;
 
@@ -117,6 +117,33 @@ impl WireConnection {
     /// Runs one or more statements whose rows do not matter.
     pub async fn execute(&mut self, sql: &str) -> Result<()> {
         self.query(sql).await.map(drop)
+    }
+
+    /// Sends statements without waiting for their answers, and returns what became of each, and when it did. Behind
+    /// one that fails, the server goes on with the next: within a transaction that fails as well.
+    ///
+    /// All of it must fit the buffers of a socket: nothing is read before all is sent.
+    pub(crate) async fn pipeline(
+        &mut self,
+        statements: &[&str],
+    ) -> Result<Vec<(Result<Vec<ResultSet>>, Instant)>> {
+        self.start(|outbox| {
+            let mut all = statements.iter();
+            all.try_for_each(|sql| frontend::query(sql, outbox))
+        })
+        .await?;
+        let mut answers = Vec::with_capacity(statements.len());
+        for _ in statements {
+            self.step = Step::Busy;
+            match self.collect().await {
+                Ok(answer) => answers.push((answer, Instant::now())),
+                Err(error) => {
+                    self.abandon();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(answers)
     }
 
     /// Ends the session in good order.
@@ -236,6 +263,11 @@ impl WireConnection {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether no statement can be sent any more.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.step != Step::Ready
     }
 
     /// Changes who watches the socket; a connection that is lost on the way is given up.

@@ -100,6 +100,10 @@ pub(super) fn server_error(fields: &ServerFields) -> Error {
             start_of(&message, MESSAGE_BYTES_MAX),
             fields.code
         ),
+    )
+    .with_report(
+        &fields.code,
+        fields.position.as_ref().and_then(|at| at.parse().ok()),
     );
     match hint_of(fields) {
         Some(hint) => error.with_hint(hint),

@@ -4,7 +4,7 @@ use super::{C, Columns, ColumnsOf, Object, WALK, Walk};
 
 /// Comments on objects that came with the server are not the user's; those on schemas and extensions
 /// that came with it may be.
-const MADE_OR_KEPT: &str = "(x.objoid >= 16384 or x.classoid in (2615, 3079, 2612))";
+const MADE_OR_KEPT: &str = "(x.objoid >= 16384 or x.classoid in (2612, 2613, 2615, 3079))";
 
 pub(super) const WALKS: &[Walk] = &[
     Walk {
