@@ -71,6 +71,14 @@ impl Keyring {
         self
     }
 
+    /// The same with these identities and no others.
+    pub(super) fn opening_only_with(&self, identities: impl IntoIterator<Item = Identity>) -> Self {
+        Self {
+            identities: identities.into_iter().collect(),
+            ..self.clone()
+        }
+    }
+
     /// Reads backups in the clear too: those that were made before others were sealed.
     #[must_use]
     pub fn accepting_clear(mut self) -> Self {

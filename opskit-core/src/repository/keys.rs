@@ -211,9 +211,9 @@ impl Repository {
         };
         let left = self.keyring.identities().iter();
         let left = left.filter(|it| it.recipient().id() != recipient).cloned();
-        let rest = self
-            .clone()
-            .with_keyring(super::Keyring::new().opening_with(left));
+        // Signatures are asked for as ever; what is in the clear has no keys to take away.
+        let keyring = self.keyring.opening_only_with(left).accepting_clear();
+        let rest = self.clone().with_keyring(keyring);
         for id in self.backups()? {
             ctx.cancel().check()?;
             let reader = rest.read(&id)?;
