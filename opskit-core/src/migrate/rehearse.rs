@@ -1,6 +1,6 @@
 //! Rehearsal: the files, on a scratch server with the rows of a backup, measured.
 
-use super::files::{Migration, Migrations};
+use super::files::{Migration, MigrationId, Migrations};
 use super::history::History;
 use super::judged::{Harm, RowCount, exclusive_by_relation, judge};
 use super::plan::Plan;
@@ -33,6 +33,8 @@ pub struct RehearseRequest {
     pub limits: RunLimits,
     /// Which schemas the facts cover.
     pub scope: Scope,
+    /// What ran on the real database. A backup from before one of these is refused.
+    pub ran: Vec<MigrationId>,
     /// The real database, whose counters tell how many statements would wait.
     pub source: Option<DatabaseUrl>,
 }
@@ -126,6 +128,7 @@ pub async fn rehearse(
 
     let facts = read_facts(ctx, &admin, snapshot::options(&request.scope)).await?;
     let (before, size_before) = counted(ctx, &admin).await?;
+    refuse_older(ctx, &url, &before, request).await?;
     let ran = Box::pin(run_files(ctx, &url, &files, request)).await?;
     let (after, size_after) = counted(ctx, &admin).await?;
     let now = read_facts(
@@ -223,6 +226,28 @@ const OTHERS: &str = "select rolname from pg_catalog.pg_roles where not rolsuper
     and not pg_catalog.pg_has_role(rolname, 'pg_execute_server_program', 'member') \
     and not pg_catalog.pg_has_role(rolname, 'pg_read_server_files', 'member') \
     and not pg_catalog.pg_has_role(rolname, 'pg_write_server_files', 'member')";
+
+/// Refuses a backup that was taken before a migration ran that the rest builds upon. One whose history was left out of
+/// the backup, as a platform's is, tells nothing.
+async fn refuse_older(
+    ctx: &OpContext,
+    url: &DatabaseUrl,
+    tables: &BTreeMap<QualifiedName, u64>,
+    request: &RehearseRequest,
+) -> Result<()> {
+    let mut session = WireConnection::connect(url, ctx.cancel()).await?;
+    let history = History::read(&mut session).await?;
+    session.close().await;
+    let tells = history.has_tables() || !history.foreign.is_empty() || tables.is_empty();
+    match request.ran.iter().find(|id| !history.knows(id)) {
+        Some(id) if tells => Err(Error::new(
+            ErrorKind::CheckFailed,
+            format!("the backup was taken before migration {id} ran"),
+        )
+        .with_hint("Rehearse on a newer one: take it with `opskit backup`, or end runs with one: `opskit migrate apply --backup-after`.")),
+        _ => Ok(()),
+    }
+}
 
 /// Has the role that the backup was taken as log in, without a superuser's rights: the code of a backup runs with what
 /// a migration touches. It may act as every role of the backup, and the database is its own.

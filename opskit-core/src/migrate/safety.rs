@@ -100,7 +100,7 @@ impl BackupFirst {
 pub struct BackupTaken {
     /// Which.
     pub id: BackupId,
-    /// Where.
+    /// Where: the path or the URL of the repository.
     pub repository: String,
     /// How far it was read back: every digest, or every row.
     pub verified: VerifyLevel,
@@ -131,7 +131,7 @@ pub(super) async fn take_backup(
     let verified = read_back(ctx, &first.repository, &report.id).await?;
     Ok(BackupTaken {
         id: report.id,
-        repository: report.repository,
+        repository: first.repository.place().to_owned(),
         verified,
         elapsed_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
     })

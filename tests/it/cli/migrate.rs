@@ -238,6 +238,8 @@ async fn tests_and_hooks_stand_around_a_run() {
 async fn a_rehearsal_is_what_a_run_is_held_against() {
     let project = Project::new("production").await;
     project.call(&["apply", "--confirm", "shop"]).code(0);
+    // The backup of that run is from before it.
+    let first = names(&project.path().join("backups/backups")).remove(0);
     project
         .db
         .psql(
@@ -251,6 +253,10 @@ async fn a_rehearsal_is_what_a_run_is_held_against() {
         .run()
         .code(0);
     project.file("2_wipe.sql", "select wipe();\n");
+    project
+        .call(&["rehearse", &first])
+        .code(1)
+        .says("taken before migration 1 ran");
     let rehearsal = project.call(&["rehearse", "--json", "--markdown", "rehearsal.md"]);
     fs::write(project.path().join("rehearsal.json"), rehearsal.out()).unwrap();
     let document = rehearsal.json();

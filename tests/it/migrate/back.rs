@@ -72,7 +72,9 @@ async fn where_others_may_have_written_the_decision_is_left_to_people() {
     };
     let id = report.backup.as_ref().unwrap().id.to_string();
     assert!(
-        choices.iter().any(|choice| choice.command.contains(&id)),
+        choices.iter().any(|choice| choice
+            .command
+            .contains(&format!("{id} --repo {}", place.path().display()))),
         "{choices:?}"
     );
     // Nothing was taken back behind anybody's back.

@@ -9,7 +9,7 @@ use crate::units;
 use opskit_core::Error;
 use opskit_core::migrate::{
     Done, MigrationRunner as _, Plan, PlannedMigration, Rehearsal, RehearsalOutcome,
-    RehearseRequest, Seen, rehearse,
+    RehearseRequest, Seen, Standing, rehearse,
 };
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -28,6 +28,12 @@ pub(super) fn run(args: &MigrateRehearseArgs, app: &App) -> Result<(), Stop> {
     request.source = Some(database.url.clone());
     let wanted = wanted(&args.wanted);
     let (plan, rehearsal) = watched(&database, app, async |ctx| {
+        let status = runner.status(ctx).await?;
+        let ran = status
+            .migrations
+            .iter()
+            .filter(|one| one.standing == Standing::Applied);
+        request.ran = ran.map(|one| one.id.clone()).collect();
         let plan = runner.plan(ctx, &wanted).await?;
         let done = rehearse(
             ctx,

@@ -114,6 +114,12 @@ impl History {
         self.presence == Presence::Tables
     }
 
+    /// Whether any history here has the migration.
+    pub(crate) fn knows(&self, id: &MigrationId) -> bool {
+        let foreign = |row: &LedgerRow| id.version() == Some(&row.version);
+        self.of(id).is_some() || self.foreign.iter().any(|(_, row)| foreign(row))
+    }
+
     /// Whether the schema is what a run left that ended by itself: then nothing moved it since but people.
     pub(crate) fn left(&self, facts: &str) -> bool {
         let last = self
