@@ -12,12 +12,11 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from urllib.parse import quote
 
 from compare import our_binary, pg_bin
 from measure import ChildFailed, Sample, measure
 from report import Bar, Line
-from server import PORT, Server, ServerError
+from server import Server, ServerError
 
 FEWEST_ROUNDS = 7
 MIGRATIONS = 500
@@ -71,11 +70,6 @@ def project(folder: Path, count: int) -> Path:
     return migrations
 
 
-def with_host(server: Server, url: str) -> str:
-    """The same for a client that wants the socket where a host name stands."""
-    return url.split("?")[0].replace("@/", f"@{quote(str(server.sockets), safe='')}:{PORT}/")
-
-
 def compare(server: Server, opskit: Path, sqlx: Path, options: argparse.Namespace) -> int:
     samples: dict[str, list[Sample]] = {OPSKIT: [], SQLX: []}
     with tempfile.TemporaryDirectory(prefix="project-", dir=server.home) as name:
@@ -88,7 +82,7 @@ def compare(server: Server, opskit: Path, sqlx: Path, options: argparse.Namespac
                 server.sql("drop database if exists migrated", "postgres")
                 server.sql("create database migrated", "postgres")
                 url = server.url_of("migrated")
-                argv = ours if name == OPSKIT else [str(sqlx), with_host(server, url), str(migrations)]
+                argv = ours if name == OPSKIT else [str(sqlx), server.url_with_host_of("migrated"), str(migrations)]
                 sample = measure(argv, {"SCRATCH_URL": url}, log)
                 done = server.sql("select count(*) from pg_class where relname ~ '^t[0-9]+$'", "migrated").strip()
                 if done != str(options.migrations):

@@ -84,7 +84,11 @@ class Server:
     @property
     def url_with_host(self) -> str:
         """The same for clients that want the socket where a host name stands."""
-        return f"postgresql://{USER}@{quote(str(self.sockets), safe='')}:{PORT}/{DATABASE}"
+        return self.url_with_host_of(DATABASE)
+
+    def url_with_host_of(self, database: str) -> str:
+        """That of one of its databases."""
+        return f"postgresql://{USER}@{quote(str(self.sockets), safe='')}:{PORT}/{database}"
 
     def remember(self, **values: object) -> None:
         """Adds to the state that a later run reads."""
