@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::summary::{aligned, of};
 use crate::{runtime, units};
 use opskit_core::backup::restore::{
-    Carry, Difference, Existing, MissingRoles, OnError, Part, Restore, RestorePlan, RestoreReport,
+    Carry, Existing, MissingRoles, OnError, Part, Restore, RestorePlan, RestoreReport,
     RestoreRequest, SessionKind, Transactions, Trust,
 };
 use opskit_core::context::OpContext;
@@ -184,7 +184,7 @@ pub(crate) fn text(report: &RestoreReport) -> String {
         let _ = writeln!(out, "failed: {}", failure.message);
     }
     for difference in &report.differences {
-        let _ = writeln!(out, "differs: {}", in_words(difference));
+        let _ = writeln!(out, "differs: {difference}");
     }
     let verdict = match (report.is_same(), report.compared.is_empty()) {
         (true, false) => format!("the same by {}", report.compared.join(" and ")),
@@ -201,19 +201,4 @@ pub(crate) fn text(report: &RestoreReport) -> String {
         units::elapsed(Duration::from_millis(report.elapsed_ms)),
     );
     out
-}
-
-fn in_words(difference: &Difference) -> String {
-    match difference {
-        Difference::Rows {
-            table,
-            wanted,
-            found,
-        } => {
-            format!("table {table} has {found} rows instead of {wanted}")
-        }
-        Difference::Fingerprint { table } => format!("table {table} has other rows"),
-        Difference::Object { text } => text.clone(),
-        other => format!("{other:?}"),
-    }
 }

@@ -6,7 +6,7 @@ use super::history::{History, rows};
 use super::outcome::Outcome;
 use super::plan::Plan;
 use super::report::ApplyReport;
-use super::run::{Locked, RunNotes, run};
+use super::run::{Locked, RunNotes, clear_halves, run};
 use super::runner::PgMigrationRunner;
 use super::safety::{After, Writers, call, take_backup};
 use super::snapshot::{self, Snapshot};
@@ -38,6 +38,7 @@ impl PgMigrationRunner {
             )
             .with_hint("Somebody else migrated this database. Make the plan again."));
         }
+        clear_halves(locked, &history, &files).await?;
         let (before, mut report) = self.look(ctx, &plan.database, &history, locked).await?;
         report.writers = self.safety.writers;
         if files.is_empty() {

@@ -2,13 +2,14 @@
 
 use super::apply::in_one;
 use super::files::{DownScript, Migration};
-use super::history::{History, deleted_sql};
+use super::history::{History, SCHEMA, deleted_sql};
 use super::outcome::{Choice, Outcome};
 use super::report::ApplyReport;
 use super::run::{Locked, undo};
 use super::runner::PgMigrationRunner;
 use super::safety::{WayBack, Writers};
 use super::traffic::Traffic;
+use crate::backup::restore::{Comparison, compare_rows};
 use crate::backup::restore::{
     Existing, Restore, RestoreReport, RestoreRequest, Transactions, Trust,
 };
@@ -34,22 +35,27 @@ pub(super) struct Back<'a> {
 impl Back<'_> {
     /// Takes the migrations of the run back, where that loses nothing of anybody's; else says what can be done.
     pub(super) async fn go(&self, report: &ApplyReport, locked: &mut Locked) -> Result<Outcome> {
-        if let Some(downs) = self.downs() {
+        let traffic = self.traffic.clone().since(locked.connection()?).await?;
+        let others = (!self.traffic.is_still() || traffic.clients() > 0).then(|| {
+            format!(
+                "{} other clients are connected, or rows changed since the backup",
+                traffic.clients()
+            )
+        });
+        // A script that drops what others may have filled since discards it just as a restore does.
+        let downs = self.downs().filter(|_| others.is_none());
+        if let Some(downs) = downs {
             return self.by_scripts(&downs, report, locked).await;
         }
-        let traffic = self.traffic.clone().since(locked.connection()?).await?;
         let why = match &report.backup {
-            None => "the run took no backup".to_owned(),
+            None => others.unwrap_or_else(|| "the run took no backup".to_owned()),
             Some(_) if report.writers == Writers::Running => {
                 "others may have written since the backup".to_owned()
             }
-            Some(_) if !self.traffic.is_still() || traffic.clients() > 0 => {
-                format!(
-                    "{} other clients are connected, or rows changed since the backup",
-                    traffic.clients()
-                )
-            }
-            Some(taken) => return Box::pin(self.to_backup(&taken.id, report, locked)).await,
+            Some(taken) => match others {
+                Some(others) => others,
+                None => return Box::pin(self.to_backup(&taken.id, report, locked)).await,
+            },
         };
         Ok(self.needs_decision(why, report, &traffic))
     }
@@ -77,15 +83,45 @@ impl Back<'_> {
                 return Ok(self.needs_decision(why, report, self.traffic));
             }
         }
-        match self.difference().await? {
-            None => Ok(Outcome::DownScript),
+        let difference = match self.difference().await? {
+            Some(difference) => Some(difference),
+            None => Box::pin(self.different_rows(report)).await?,
+        };
+        Ok(match difference {
+            None => Outcome::DownScript,
             Some(difference) => {
                 let why = format!(
-                    "the scripts that take the migrations back leave the schema different: {difference}"
+                    "the scripts that take the migrations back leave something different: {difference}"
                 );
-                Ok(self.needs_decision(why, report, self.traffic))
+                self.needs_decision(why, report, self.traffic)
             }
-        }
+        })
+    }
+
+    /// Which tables hold other rows than the backup of before the run, where there is one.
+    async fn different_rows(&self, report: &ApplyReport) -> Result<Option<String>> {
+        let (Some(first), Some(taken)) = (&self.runner.safety.backup, &report.backup) else {
+            return Ok(None);
+        };
+        let (from, wanted) = (first.repository.clone(), taken.id.clone());
+        let backup = apart(move || from.read(&wanted)).await?;
+        let contents = apart(move || backup.contents()).await?;
+        // The history is not what it was, and it should not be.
+        let tables = contents.tables.into_iter();
+        let tables: Vec<_> = tables.filter(|it| it.name.schema != SCHEMA).collect();
+        let mut found = Comparison::default();
+        let jobs = first.request.jobs();
+        Box::pin(compare_rows(
+            self.ctx,
+            &self.runner.url,
+            &tables,
+            jobs,
+            &mut found,
+        ))
+        .await?;
+        let lines = found.differences.iter().take(5).map(ToString::to_string);
+        let lines = lines.collect::<Vec<_>>().join("; ");
+        Ok((!lines.is_empty()).then_some(lines))
     }
 
     /// What is different from before the run.
@@ -144,10 +180,9 @@ impl Back<'_> {
         let plan = Box::pin(self.open_restore(repository, id, url, Existing::Drop)).await?;
         let checked = plan.plan().check();
         plan.close().await;
+        // None of what it would tell comes from the schemas that the run made.
+        checked?;
         let new = self.drop_new_schemas().await?;
-        if new.is_empty() {
-            checked?;
-        }
         in_one(locked, &new).await?;
         let restore = Box::pin(self.open_restore(repository, id, url, Existing::Drop)).await?;
         let restored = Box::pin(restore.run(self.ctx)).await?;

@@ -4,7 +4,7 @@
 //! detail`. It runs in a transaction that is rolled back. A file that tests nothing fails.
 
 use super::class::TransactionUse;
-use super::run::Locked;
+use super::run::{Locked, RESET};
 use super::script::Script;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,6 +19,9 @@ const BOOL_OID: u32 = 16;
 
 /// The first line that has a file run as a role, with claims for its policies.
 const AS: &str = "-- opskit: as ";
+
+/// The name of a check that is nothing but a truth value.
+const UNNAMED: &str = "a query";
 
 /// A file of tests.
 #[derive(Debug, Clone)]
@@ -182,15 +185,10 @@ impl Suite {
 
     /// Runs the tests. A statement that fails is a failed test.
     pub(super) async fn run(&self, ctx: &OpContext, locked: &mut Locked) -> Result<SuiteReport> {
-        locked
-            .run(
-                "reset session authorization; reset role; reset all; begin",
-                None,
-            )
-            .await?;
+        locked.run(&format!("{RESET}; begin"), None).await?;
         let mut tap = Tap::default();
         let ran = self.run_in(locked, &mut tap).await;
-        let back = locked.run("rollback", None).await;
+        let back = locked.roll_back(ctx).await;
         if let Err(error) = ran {
             // Without a connection, nothing was tested.
             back?;
@@ -224,8 +222,12 @@ impl Suite {
 
     /// Becomes the role of the first line, with its claims.
     fn acting(&self) -> Result<Option<String>> {
-        let first = self.script.text().lines().next().unwrap_or_default();
-        let Some(rest) = first.strip_prefix(AS) else {
+        let text = self.script.text().trim_start_matches('\u{feff}');
+        let head = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| line.is_empty() || line.starts_with("--"));
+        let Some(rest) = head.into_iter().find_map(|line| line.strip_prefix(AS)) else {
             return Ok(None);
         };
         let (role, claims) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -260,6 +262,9 @@ struct Tap {
 impl Tap {
     fn take(&mut self, set: &ResultSet) {
         match set.columns.as_slice() {
+            [ok] if ok.type_oid == BOOL_OID => set.rows.iter().for_each(|row| {
+                self.row(&[Some(UNNAMED.to_owned()), row.first().cloned().flatten()]);
+            }),
             [_] => {
                 let texts = set.rows.iter().filter_map(|row| row.first()?.as_deref());
                 texts.flat_map(str::lines).for_each(|line| self.line(line));
@@ -283,7 +288,12 @@ impl Tap {
     }
 
     fn line(&mut self, line: &str) {
-        let (passed, rest) = match (line.strip_prefix("ok "), line.strip_prefix("not ok ")) {
+        // Their number and name may be left out.
+        let after = |word: &str| {
+            let rest = line.strip_prefix(word)?;
+            (rest.is_empty() || rest.starts_with(' ')).then(|| rest.trim_start())
+        };
+        let (passed, rest) = match (after("ok"), after("not ok")) {
             (Some(rest), _) => (TestOutcome::Passed, rest),
             (_, Some(rest)) => (TestOutcome::Failed, rest),
             _ => return self.other(line),

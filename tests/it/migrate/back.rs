@@ -146,3 +146,31 @@ async fn a_second_database_takes_the_name_and_the_migrated_one_is_kept() {
     );
     db.psql(&format!("drop database {kept}")).await;
 }
+
+/// What a runner that was killed left of an index would keep the backup from being taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_an_index_of_a_killed_run_is_cleared_before_the_backup() {
+    let db = opskit_tests::database().await;
+    let place = tempfile::tempdir().unwrap();
+    applied(&runner(&db, &[BASE])).await;
+    db.psql("update t set v = 'same' where id in (7, 8)").await;
+    let files = [
+        BASE,
+        ("2_i.sql", "create unique index concurrently t_v on t (v);"),
+    ];
+    let failed = apply(&runner(&db, &files)).await.unwrap();
+    assert!(matches!(failed.outcome, Outcome::ResumeHere { .. }));
+    let by_hand = db
+        .try_psql("create unique index concurrently t_v on t (v)")
+        .await;
+    assert!(by_hand.is_err());
+    db.psql("update t set v = 'other' where id = 8").await;
+    let report =
+        applied(&runner(&db, &files).with_safety(safety(place.path(), Writers::Running))).await;
+    assert!(report.backup.is_some());
+    assert_eq!(
+        db.psql("select indisvalid from pg_index where indexrelid = 't_v'::regclass")
+            .await,
+        "t"
+    );
+}

@@ -5,7 +5,7 @@ use opskit_core::ErrorKind;
 use opskit_core::catalog::Scope;
 use opskit_core::catalog::facts::FactsOptions;
 use opskit_core::context::OpContext;
-use opskit_core::migrate::{Left, Outcome, Standing};
+use opskit_core::migrate::{Left, MigrationRunner as _, Outcome, Standing, Wanted};
 use opskit_core::postgres::facts::read_facts;
 use opskit_tests::TestDb;
 use opskit_tests::export::parse;
@@ -246,4 +246,87 @@ async fn a_label_that_is_used_where_it_is_added_is_explained() {
         (Some("55P04"), &Left::RolledBack)
     );
     assert!(failure.hint.unwrap().contains("migration of its own"));
+}
+
+const DUPLICATES: &str = "create table t (i int);\ninsert into t values (1), (1);\ncreate unique index concurrently u on t (i);\n";
+
+#[tokio::test]
+async fn a_file_that_was_mended_between_two_tries_is_as_it_ran() {
+    for mended in [
+        DUPLICATES.replace("create unique", "delete from t;\ncreate unique"),
+        // Nothing of it needs to be outside of a transaction any more.
+        DUPLICATES.replace(
+            "create unique index concurrently",
+            "delete from t;\ncreate unique index",
+        ),
+    ] {
+        let db = opskit_tests::database().await;
+        let report = apply(&runner(&db, &[("1_u.sql", DUPLICATES)]))
+            .await
+            .unwrap();
+        assert!(matches!(report.outcome, Outcome::ResumeHere { .. }));
+        let again = runner(&db, &[("1_u.sql", mended.as_str())]);
+        applied(&again).await;
+        assert_eq!(super::standings(&again).await, [Standing::Applied]);
+    }
+}
+
+#[tokio::test]
+async fn the_role_that_a_file_takes_does_not_write_the_journal() {
+    let db = opskit_tests::database().await;
+    db.psql(
+        "do $$ begin create role suite_user; exception when duplicate_object then null; end $$",
+    )
+    .await;
+    db.psql("grant create, usage on schema public to suite_user")
+        .await;
+    let file =
+        "set role suite_user;\ncreate table t (i int);\ncreate index concurrently i on t (i);\n";
+    applied(&runner(&db, &[("1_r.sql", file)])).await;
+    assert_eq!(
+        db.psql("select relowner::regrole from pg_class where relname = 'i'")
+            .await,
+        "suite_user"
+    );
+}
+
+#[tokio::test]
+async fn the_server_watches_its_client_while_files_run() {
+    let db = opskit_tests::database().await;
+    let file = "create table seen as select setting from pg_settings where name = 'client_connection_check_interval'";
+    applied(&runner(&db, &[("1_s.sql", file)])).await;
+    let wanted = match db
+        .psql("select current_setting('server_version_num')::int / 10000 >= 14")
+        .await
+        .as_str()
+    {
+        "t" => "1000",
+        _ => "",
+    };
+    assert_eq!(db.psql("select setting from seen").await, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cancelled_does_not_happen_later() {
+    let db = opskit_tests::database().await;
+    let file = "create table t (i int); select pg_advisory_lock_shared(7); select pg_sleep(60);";
+    let sleeping = runner(&db, &[("1_s.sql", file)]);
+    let (stop, cancel) = opskit_core::cancel::Cancel::pair();
+    let ctx = OpContext::new(cancel);
+    let plan = sleeping.plan(&ctx, &Wanted::default()).await.unwrap();
+    let run = Box::pin(sleeping.apply(&ctx, &plan));
+    let watch = async {
+        let asleep = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+        while db.psql(asleep).await == "0" {}
+        stop.cancel();
+    };
+    let (done, ()) = tokio::join!(run, watch);
+    let is_cancelled = match &done {
+        Err(error) => error.kind() == ErrorKind::Cancelled,
+        Ok(report) => !report.is_done(),
+    };
+    assert!(is_cancelled, "{done:?}");
+    let others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    assert_eq!(db.psql(others).await, "0");
+    assert_eq!(super::standings(&sleeping).await, [Standing::Pending]);
 }

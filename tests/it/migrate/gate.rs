@@ -274,3 +274,36 @@ fn a_reason_allows_a_rule_and_a_wrong_name_is_an_error() {
         );
     }
 }
+
+/// What stands behind the first name goes as well, and what may have been there before was not made here.
+#[test]
+fn neither_lists_nor_maybes_nor_names_of_another_kind_hide_what_goes() {
+    for (text, rule, times) in [
+        (
+            "create table tmp (i int); drop table tmp, orders;",
+            "drop-table",
+            1,
+        ),
+        (
+            "create table tmp (i int); truncate tmp, orders, users;",
+            "truncate",
+            2,
+        ),
+        (
+            "create table if not exists users (i int); delete from users;",
+            "delete-all",
+            1,
+        ),
+        (
+            "create or replace view v as select 1; drop view v;",
+            "drop-object",
+            1,
+        ),
+        ("create schema orders; drop table orders;", "drop-table", 1),
+    ] {
+        let found = rules(text);
+        let met = found.iter().filter(|one| *one == rule).count();
+        assert_eq!(met, times, "{text}: {found:?}");
+    }
+    assert_eq!(rules("create table tmp (i int); drop table tmp;"), [""; 0]);
+}

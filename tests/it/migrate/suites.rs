@@ -92,3 +92,104 @@ async fn tests_that_fail_are_taken_back_by_scripts_and_proven() {
     assert_eq!(super::failing::state(&db).await, before);
     assert_eq!(db.psql("select count(*) from opskit.migrations").await, "1");
 }
+
+#[tokio::test]
+async fn no_red_check_is_passed_over() {
+    let db = opskit_tests::database().await;
+    applied(&runner(&db, &[TABLE])).await;
+    db.psql(
+        "do $$ begin create role suite_user; exception when duplicate_object then null; end $$",
+    )
+    .await;
+    let suites = safety(&[
+        ("a_bool.sql", "select true; select false;"),
+        ("b_bare.sql", "select 'ok'; select 'not ok';"),
+        (
+            "c_as.sql",
+            "\u{feff}-- Who sees what.\n\n-- opskit: as suite_user\nselect 'is somebody', current_user = 'suite_user';",
+        ),
+    ]);
+    let reports = runner(&db, &[TABLE])
+        .with_safety(suites)
+        .verify(&OpContext::default())
+        .await
+        .unwrap();
+    let counts: Vec<(usize, bool)> = reports
+        .iter()
+        .map(|report| (report.tests.len(), report.is_green()))
+        .collect();
+    assert_eq!(counts, [(2, false), (2, false), (1, true)], "{reports:#?}");
+}
+
+const DOWN: [(&str, &str); 4] = [
+    (
+        "1_t.up.sql",
+        "create table t (id int primary key); insert into t values (1), (2)",
+    ),
+    ("1_t.down.sql", "drop table t"),
+    (
+        "2_c.up.sql",
+        "alter table t add constraint big check (id > 0), add j int",
+    ),
+    ("2_c.down.sql", "alter table t drop constraint big, drop j"),
+];
+
+#[tokio::test]
+async fn a_copy_that_fails_in_a_test_is_a_red_test_and_the_way_back_is_gone() {
+    let db = opskit_tests::database().await;
+    applied(&runner(&db, &DOWN[..2])).await;
+    let before = super::failing::state(&db).await;
+    let suites = safety(&[("a.sql", "copy t (id) from stdin;\n-1\n\\.\n")]);
+    let report = apply(&runner(&db, &DOWN).with_safety(suites))
+        .await
+        .unwrap();
+    assert_eq!(report.outcome, Outcome::DownScript);
+    assert_eq!(super::failing::state(&db).await, before);
+    assert_eq!(super::advisory_locks(&db).await, "0");
+}
+
+#[tokio::test]
+async fn scripts_take_nothing_back_while_others_are_connected() {
+    let db = opskit_tests::database().await;
+    applied(&runner(&db, &DOWN[..2])).await;
+    let mut writer = opskit_tests::export::wire(&db.url()).await;
+    writer
+        .execute("set application_name = 'shop'")
+        .await
+        .unwrap();
+    let suites = safety(&[("a.sql", "select 'red', false;")]);
+    let report = apply(&runner(&db, &DOWN).with_safety(suites))
+        .await
+        .unwrap();
+    assert!(
+        matches!(report.outcome, Outcome::NeedsDecision { .. }),
+        "{:?}",
+        report.outcome
+    );
+    assert_eq!(db.psql("select count(j) from t").await, "0");
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn a_script_that_leaves_other_rows_is_no_way_back() {
+    let db = opskit_tests::database().await;
+    let place = tempfile::tempdir().unwrap();
+    applied(&runner(&db, &DOWN[..2])).await;
+    let repository = opskit_core::repository::Repository::create(place.path().join("b")).unwrap();
+    let request = opskit_core::backup::BackupRequest::new();
+    let files = [
+        DOWN[0],
+        DOWN[1],
+        ("2_d.up.sql", "delete from t where id = 2"),
+        ("2_d.down.sql", "insert into t values (3)"),
+    ];
+    let mut safety = safety(&[("a.sql", "select 'rows stay', count(*) = 2 from t;")]);
+    safety.backup = Some(opskit_core::migrate::BackupFirst::new(repository, request));
+    let report = apply(&runner(&db, &files).with_safety(safety))
+        .await
+        .unwrap();
+    let Outcome::NeedsDecision { why, .. } = &report.outcome else {
+        panic!("{:?}", report.outcome);
+    };
+    assert!(why.contains("other rows"), "{why}");
+}

@@ -57,6 +57,7 @@ mod values;
 mod work;
 
 pub(super) use around::is_made;
+pub(crate) use compare::{Comparison, rows as compare_rows};
 pub use plan::{PlannedTable, RestorePlan, SessionKind};
 pub use report::{Difference, Failure, Phase, RestoreReport};
 pub use request::{

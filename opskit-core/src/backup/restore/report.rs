@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::name::QualifiedName;
 use crate::repository::BackupId;
 use serde::Serialize;
+use std::fmt;
 
 /// The result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -106,4 +107,18 @@ pub enum Difference {
         /// In words: what, and how it differs.
         text: String,
     },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rows {
+                table,
+                wanted,
+                found,
+            } => write!(f, "table {table} has {found} rows instead of {wanted}"),
+            Self::Fingerprint { table } => write!(f, "table {table} has other rows"),
+            Self::Object { text } => f.write_str(text),
+        }
+    }
 }

@@ -15,8 +15,13 @@ const VOLATILE: [&str; 6] = [
 ];
 
 pub(super) fn judge(said: Said<'_, '_>, made: &Made, hits: &mut Vec<Hit>) {
-    let mut push = |rule, object: String| {
-        if !made.names.contains(&object) || object.is_empty() {
+    let mut push = |rule: rule::Rule, object: String| {
+        // A table that was there all the same may be locked as one expects of a new one, but not lose what it holds.
+        let is_new = match rule.danger {
+            rule::Danger::Loses | rule::Danger::Weakens => made.has_new(&object),
+            _ => made.names.contains(&object),
+        };
+        if !is_new || object.is_empty() {
             hits.push(Hit { rule, object });
         }
     };

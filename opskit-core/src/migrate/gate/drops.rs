@@ -14,10 +14,15 @@ pub(super) fn judge(said: Said<'_, '_>, made: &Made, hits: &mut Vec<Hit>) {
         let named = rest
             .from(words)
             .skip_words(&["if", "exists", "concurrently"]);
-        let object = named.name();
-        // What the migration has made itself is nothing that anybody loses.
-        if !made.names.contains(&object) {
-            hits.push(Hit { rule, object });
+        let kind = rest
+            .0
+            .get(words - 1)
+            .map(|token| token.text.to_ascii_lowercase());
+        for object in named.actions().into_iter().map(Said::name) {
+            // What the migration has made itself is nothing that anybody loses.
+            if !made.is_new(kind.as_deref().unwrap_or_default(), &object) {
+                hits.push(Hit { rule, object });
+            }
         }
     }
     if said.has(&["cascade"]) {

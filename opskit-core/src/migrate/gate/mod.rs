@@ -90,7 +90,21 @@ struct Hit {
 /// What the migration itself makes: filling, locking or dropping that hurts nobody.
 #[derive(Debug, Default)]
 struct Made {
+    /// What was surely not there before: its kind and its name.
+    new: HashSet<(String, String)>,
+    /// Whatever is there behind it.
     names: HashSet<String>,
+}
+
+impl Made {
+    /// Whether something of that name is new, whatever it is.
+    fn has_new(&self, object: &str) -> bool {
+        self.new.iter().any(|(_, name)| name == object)
+    }
+
+    fn is_new(&self, kind: &str, object: &str) -> bool {
+        self.new.contains(&(kind.to_owned(), object.to_owned()))
+    }
 }
 
 fn is_replaceable(rule: Rule) -> bool {
@@ -166,6 +180,10 @@ fn judge(said: Said<'_, '_>, made: &mut Made, hits: &mut Vec<Hit>) {
     let before = hits.len();
     remember(said, made);
     drops::judge(said, made, hits);
+    // What goes is there again only when it is made behind this.
+    for hit in &hits[before..] {
+        made.names.remove(&hit.object);
+    }
     rows::judge(said, made, hits);
     alter::judge(said, made, hits);
     access::judge(said, hits);
@@ -205,6 +223,16 @@ fn remember(said: Said<'_, '_>, made: &mut Made) {
         let rest = said
             .from(at + 1)
             .skip_words(&["if", "not", "exists", "concurrently"]);
+        let head = Said(&said.0[..at]);
+        let may_be_old = head.has(&["or", "replace"])
+            || said
+                .from(at + 1)
+                .skip_words(&["concurrently"])
+                .starts(&["if", "not"]);
+        if !may_be_old {
+            let kind = said.0[at].text.to_ascii_lowercase();
+            made.new.insert((kind, rest.name()));
+        }
         made.names.insert(rest.name());
     }
 }

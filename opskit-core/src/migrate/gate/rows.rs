@@ -7,15 +7,14 @@ use super::{Hit, Made};
 pub(super) fn judge(said: Said<'_, '_>, made: &Made, hits: &mut Vec<Hit>) {
     let mut push = |rule, object: String| {
         // What the migration has just made holds nothing of anybody's.
-        if !made.names.contains(&object) || object.is_empty() {
+        if !made.is_new("table", &object) || object.is_empty() {
             hits.push(Hit { rule, object });
         }
     };
     if said.starts(&["truncate"]) {
-        push(
-            rule::TRUNCATE,
-            said.from(1).skip_words(&["table", "only"]).name(),
-        );
+        for one in said.from(1).skip_words(&["table"]).actions() {
+            push(rule::TRUNCATE, one.skip_words(&["only"]).name());
+        }
     }
     for at in 0..said.0.len() {
         let here = said.from(at);

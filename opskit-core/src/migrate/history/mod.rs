@@ -122,9 +122,12 @@ impl History {
 
     /// Whether the schema is what a run left that ended by itself: then nothing moved it since but people.
     pub(crate) fn left(&self, facts: &str) -> bool {
+        // A baseline runs nothing, so it leaves what the run before it left.
         let last = self
             .records
-            .last()
+            .iter()
+            .rev()
+            .find(|record| record.state != State::Baseline)
             .and_then(|record| record.facts_after.as_deref());
         last == Some(facts) && self.foreign.is_empty()
     }

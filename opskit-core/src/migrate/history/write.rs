@@ -36,8 +36,11 @@ impl Draft<'_> {
     /// Writes that the last of its statements is done.
     pub(crate) fn finished_sql(&self) -> String {
         let key = quote_literal(&self.migration.id.key());
+        let digests = &self.migration.digests;
+        let (raw, text) = (quote_literal(&digests.raw), quote_literal(&digests.text));
+        // What was not done yet may have been mended between two tries.
         format!(
-            "update opskit.migrations set state = 'applied', finished_at = pg_catalog.clock_timestamp(), \
+            "update opskit.migrations set state = 'applied', digest = {raw}, text_digest = {text}, finished_at = pg_catalog.clock_timestamp(), \
              duration_ms = (extract(epoch from pg_catalog.clock_timestamp() - started_at) * 1000)::pg_catalog.int8 \
              where id = {key}; delete from opskit.migration_steps where id = {key}"
         )

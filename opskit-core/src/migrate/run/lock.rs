@@ -13,7 +13,7 @@ use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{ResultSet, WireConnection, refuse_transaction_pooler};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The key of the advisory lock that keeps runs of migrations apart. Backups have the one before it, which a run takes
 /// as well while it migrates: the backup that it starts with needs that for itself.
@@ -22,10 +22,18 @@ pub const MIGRATION_LOCK_KEY: i64 = ADVISORY_LOCK_KEY + 1;
 /// What `sqlx` multiplies the checksum of the database's name with, to get the key of its lock.
 const SQLX_LOCK_FACTOR: i64 = 0x3d32_ad9e;
 
-/// Has the server look whether its client is still there while a statement runs (from 14 on), so that the lock of a
-/// killed runner does not outlive it by the length of its statement.
-const WATCH_CLIENT: &str = "select pg_catalog.set_config('client_connection_check_interval', '1s', false) \
+/// Takes back the role that a file took.
+pub(super) const RESET_ROLE: &str = "reset session authorization; reset role";
+
+/// Puts a session back to what it was when it began, roles included: what a file set is not for the next. The server
+/// looks whether its client is still there while a statement runs (from 14 on), so that the lock of a killed runner does
+/// not outlive it by the length of its statement; resetting everything resets that too, so it stands behind.
+pub(crate) const RESET: &str = "reset session authorization; reset role; reset all; \
+     select pg_catalog.set_config('client_connection_check_interval', '1s', false) \
      from pg_catalog.pg_settings where name = 'client_connection_check_interval'";
+
+/// How long a session that was cancelled has to go.
+const SEEN_OFF_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the buffers of any socket hold.
 const PIPELINE_BYTES_MAX: usize = 16 << 10;
@@ -68,7 +76,7 @@ impl Locked {
     ) -> Result<Self> {
         let mut connection = WireConnection::connect(url, ctx.cancel()).await?;
         refuse_transaction_pooler(url, &mut connection, ctx.cancel()).await?;
-        connection.execute(WATCH_CLIENT).await?;
+        connection.execute(RESET).await?;
         Ok(Self {
             connection: Some(connection),
             keys: Vec::new(),
@@ -231,11 +239,56 @@ impl Locked {
     /// Gives the locks up and ends the session.
     pub(crate) async fn close(mut self) {
         if let Some(mut connection) = self.connection.take() {
+            if connection.is_broken() {
+                return self.see_off(connection).await;
+            }
             // They would go with the session; a pooler in session mode may keep it.
             let _ = connection
                 .execute("select pg_catalog.pg_advisory_unlock_all()")
                 .await;
             connection.close().await;
+        }
+    }
+
+    /// Ends what the server still does for a connection that was given up, and waits for that: whoever is told that a
+    /// run was cancelled may rely on nothing of it happening later.
+    async fn see_off(&self, connection: WireConnection) {
+        let (pid, resolved) = (connection.process_id(), connection.resolved().clone());
+        let _ = connection.canceller().cancel().await;
+        drop(connection);
+        // The run's own cancellation has been asked for already.
+        let (_stop, cancel) = Cancel::pair();
+        let Ok(mut watch) = WireConnection::connect_resolved(&self.url, &resolved, &cancel).await
+        else {
+            return;
+        };
+        let sql = format!("select 1 from pg_catalog.pg_stat_activity where pid = {pid}");
+        let mut pauses = Pauses::until(SEEN_OFF_WITHIN);
+        while let Ok(sets) = watch.query(&sql).await {
+            let is_there = sets.first().is_some_and(|set| !set.rows.is_empty());
+            if !is_there || !pauses.wait(&cancel).await.unwrap_or_default() {
+                break;
+            }
+        }
+        watch.close().await;
+    }
+
+    /// Connects anew where a failed `COPY` cost the connection, and takes the same locks.
+    pub(crate) async fn renew(&mut self, ctx: &OpContext) -> Result<()> {
+        let mut fresh = Self::without_turn(ctx, &self.url, &self.limits).await?;
+        for key in std::mem::take(&mut self.keys) {
+            fresh.take(ctx, key, "another run of migrations").await?;
+        }
+        fresh.measure = self.measure;
+        *self = fresh;
+        Ok(())
+    }
+
+    /// Takes back what a transaction did that failed, over a new connection where the old one is gone.
+    pub(crate) async fn roll_back(&mut self, ctx: &OpContext) -> Result<()> {
+        match self.connection {
+            None => self.renew(ctx).await,
+            Some(_) => self.run("rollback", None).await.map(drop),
         }
     }
 

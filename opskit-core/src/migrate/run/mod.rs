@@ -11,11 +11,12 @@ mod stepwise;
 mod work;
 
 pub use failure::{Failure, Left};
-pub(crate) use lock::Locked;
 pub use lock::MIGRATION_LOCK_KEY;
+pub(crate) use lock::{Locked, RESET};
 pub use probe::{LockTaken, Measured, RowsChanged, Seen};
 pub use steps::Mode;
 pub(crate) use steps::Steps;
+pub(crate) use stepwise::clear_halves;
 pub(crate) use work::undo;
 
 use super::files::{Migration, MigrationId};

@@ -34,6 +34,11 @@ impl<'a> Steps<'a> {
         Self::of_script(&migration.script, &migration.file)
     }
 
+    /// The rest of a file that was begun statement by statement, whatever its text asks for by now.
+    pub(crate) fn of_rest(migration: &'a Migration) -> Result<Self> {
+        Self::in_mode(&migration.script, &migration.file, Mode::Statements)
+    }
+
     pub(crate) fn of_script(script: &'a Script, file: &str) -> Result<Self> {
         let all = script.statements();
         let outside = |one: &Statement| one.transaction == TransactionUse::Outside;
@@ -47,6 +52,11 @@ impl<'a> Steps<'a> {
             true => Mode::Statements,
             false => Mode::Transaction,
         };
+        Self::in_mode(script, file, mode)
+    }
+
+    fn in_mode(script: &'a Script, file: &str, mode: Mode) -> Result<Self> {
+        let all = script.statements();
         let statements = match mode {
             Mode::Transaction => without_frame(script),
             Mode::Statements => all,

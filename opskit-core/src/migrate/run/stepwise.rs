@@ -1,15 +1,17 @@
 //! A migration without a transaction: statement by statement, with a journal.
 
 use super::super::class::TransactionUse;
-use super::super::history::{Draft, StepMark};
+use super::super::files::Migration;
+use super::super::history::{Draft, History, StepMark};
 use super::super::ledger::Elapsed;
 use super::super::script::{Script, Statement};
 use super::Done;
 use super::index::{Leftover, leftover};
 use super::journal::{Begun, Journal, step_digest};
+use super::lock::{Locked, RESET, RESET_ROLE};
 use super::pause::Pauses;
 use super::steps::{Steps, is_setting};
-use super::work::{Broken, RESET, Worker, is_passing, lock_gone};
+use super::work::{Broken, Worker, is_passing, lock_gone};
 use crate::error::Result;
 use std::time::Instant;
 
@@ -63,9 +65,8 @@ impl Worker<'_> {
                 .filter_map(|ledger| ledger.insert_sql(draft.migration, elapsed)),
         );
         finish.push("commit".to_owned());
-        let reset = "reset session authorization; reset role";
         self.locked
-            .run(&format!("{reset}; {}", finish.join("; ")), None)
+            .run(&format!("{RESET_ROLE}; {}", finish.join("; ")), None)
             .await?;
         Ok(done)
     }
@@ -114,11 +115,11 @@ impl Worker<'_> {
         was_begun: Begun,
     ) -> Result<Done> {
         let text = script.text_of(statement);
-        self.locked.run(&mark.begun_sql(), None).await?;
+        self.mark_alone(&mark.begun_sql()).await?;
         // `IF NOT EXISTS` would pass over what an earlier try left.
         let left = self.without_half(text).await?;
         if left == Leftover::Done && was_begun == Begun::Before {
-            self.locked.run(&mark.done_sql(), None).await?;
+            self.mark_alone(&mark.done_sql()).await?;
             return Ok(Done {
                 line: statement.line,
                 tag: None,
@@ -133,7 +134,7 @@ impl Worker<'_> {
                 return Err(error);
             }
         };
-        self.locked.run(&mark.done_sql(), None).await?;
+        self.mark_alone(&mark.done_sql()).await?;
         Ok(done)
     }
 
@@ -145,12 +146,7 @@ impl Worker<'_> {
 
     /// Takes what is half done away, and says what there is then.
     async fn without_half(&mut self, text: &str) -> Result<Leftover> {
-        loop {
-            match leftover(self.locked.connection()?, text).await? {
-                Leftover::Half(sql) => drop(self.locked.run(&sql, None).await?),
-                left => return Ok(left),
-            }
-        }
+        without_half(self.locked, text).await
     }
 
     async fn inside(
@@ -164,9 +160,7 @@ impl Worker<'_> {
         let result = self.statement(script, statement).await;
         match result {
             Ok(done) => {
-                self.locked
-                    .run(&format!("{}; commit", mark.done_sql()), None)
-                    .await?;
+                self.mark(&mark.done_sql()).await?;
                 Ok(done)
             }
             Err(error) => {
@@ -176,6 +170,23 @@ impl Worker<'_> {
         }
     }
 
+    /// Writes a line of the journal as whoever runs the migrations, whatever role the file took, and ends the
+    /// transaction; the role is the file's again behind it.
+    async fn mark(&mut self, sql: &str) -> Result<()> {
+        let sql =
+            format!("set local session authorization default; set local role none; {sql}; commit");
+        let done = self.locked.run(&sql, None).await;
+        if done.is_err() {
+            let _ = self.locked.run("rollback", None).await;
+        }
+        done.map(drop)
+    }
+
+    async fn mark_alone(&mut self, sql: &str) -> Result<()> {
+        self.locked.run("begin", None).await?;
+        self.mark(sql).await
+    }
+
     /// A setting of the session, which a transaction that is rolled back would take along.
     async fn setting(
         &mut self,
@@ -183,7 +194,7 @@ impl Worker<'_> {
         statement: &Statement,
         mark: &StepMark<'_>,
     ) -> Result<Done> {
-        self.locked.run(&mark.done_sql(), None).await?;
+        self.mark_alone(&mark.done_sql()).await?;
         self.probe = None;
         self.statement(script, statement).await
     }
@@ -200,4 +211,32 @@ impl Worker<'_> {
         done.measured = Some(probe.sampled(self.locked.connection()?, &seen).await?);
         Ok(done)
     }
+}
+
+async fn without_half(locked: &mut Locked, text: &str) -> Result<Leftover> {
+    loop {
+        match leftover(locked.connection()?, text).await? {
+            Leftover::Half(sql) => drop(locked.run(&sql, None).await?),
+            left => return Ok(left),
+        }
+    }
+}
+
+/// Takes away what runs that were killed left half done of these files: no backup carries an invalid index.
+pub(crate) async fn clear_halves(
+    locked: &mut Locked,
+    history: &History,
+    files: &[&Migration],
+) -> Result<()> {
+    for file in files {
+        let key = file.id.key();
+        for step in history.steps_of(&key).filter(|step| !step.done) {
+            let statement = file.script.statements().get(step.step);
+            let text = statement.map(|statement| file.script.text_of(statement));
+            if let Some(text) = text.filter(|text| step_digest(text) == step.digest) {
+                without_half(locked, text).await?;
+            }
+        }
+    }
+    Ok(())
 }

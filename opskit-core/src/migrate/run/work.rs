@@ -2,12 +2,12 @@
 
 use super::super::class::TransactionUse;
 use super::super::files::{DownScript, Migration};
-use super::super::history::{Draft, History, deleted_sql};
+use super::super::history::{Draft, History, State, deleted_sql};
 use super::super::ledger::{Elapsed, Ledger};
 use super::super::script::{Script, Statement};
 use super::failure::{Failure, Left};
 use super::journal::Journal;
-use super::lock::Locked;
+use super::lock::{Locked, RESET, RESET_ROLE};
 use super::pause::Pauses;
 use super::probe::Probe;
 use super::steps::{Mode, Steps};
@@ -21,9 +21,6 @@ use std::time::{Duration, Instant};
 /// Server states of statements that may go well at the next try: a lock time-out, a deadlock, a conflict of
 /// serializable transactions.
 const AGAIN: [&str; 3] = ["55P03", "40P01", "40001"];
-
-/// Puts a session back to what it was when it began, roles included. What a file set is not for the next.
-pub(super) const RESET: &str = "reset session authorization; reset role; reset all";
 
 /// What carries migrations out.
 pub(super) struct Worker<'a> {
@@ -69,7 +66,14 @@ impl<'a> Worker<'a> {
     ) -> Result<Applied, Box<Failure>> {
         let migration = draft.migration;
         let begun = Instant::now();
-        let steps = Steps::of(migration)
+        let is_begun = history
+            .of(&migration.id)
+            .is_some_and(|record| record.state == State::Incomplete);
+        let steps = match is_begun {
+            true => Steps::of_rest(migration),
+            false => Steps::of(migration),
+        };
+        let steps = steps
             .map_err(|error| failure(migration, &[], Broken::from(error), Left::RolledBack))?;
         let script = &migration.script;
         let (statements, skipped) = match steps.mode {
@@ -123,7 +127,7 @@ impl<'a> Worker<'a> {
                 Err(broken) => broken,
             };
             // A connection that is lost rolls back as well.
-            let back = self.locked.run("rollback", None).await;
+            let back = self.locked.roll_back(self.ctx).await;
             let Some(at) = broken
                 .at
                 .filter(|_| back.is_ok() && is_passing(&broken.error))
@@ -152,9 +156,7 @@ impl<'a> Worker<'a> {
             self.locked.check_sql()
         );
         // Constraints that wait for the end are told of by the statement that the server checks them in.
-        let end = format!(
-            "set constraints all immediate; reset session authorization; reset role; {finish}; commit"
-        );
+        let end = format!("set constraints all immediate; {RESET_ROLE}; {finish}; commit");
         if is_plain(steps)
             && let Some(done) = self.all_at_once(script, steps, &begin, &end).await?
         {
@@ -266,9 +268,16 @@ pub(crate) async fn undo(
     let gone = std::iter::once(deleted_sql(&migration.id)).chain(theirs);
     let gone = gone.collect::<Vec<_>>().join("; ");
     if steps.mode == Mode::Statements {
+        let session = format!(
+            "{RESET}; {}; {}",
+            limits.set_sql(""),
+            worker.locked.check_sql()
+        );
+        worker.locked.run(&session, None).await?;
         for statement in steps.statements {
             worker.statement(&down.script, statement).await?;
         }
+        let gone = format!("{RESET_ROLE}; begin; {gone}; commit");
         return worker.locked.run(&gone, None).await.map(drop);
     }
     let done = worker.in_transaction(&down.script, &steps, &gone).await;
