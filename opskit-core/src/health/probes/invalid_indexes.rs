@@ -8,7 +8,7 @@ pub(super) const PROBE: Question = Question {
     about: "indexes that are not used because building them failed",
     remedy: "Drop the index and build it again: REINDEX INDEX CONCURRENTLY.",
     version: 13,
-    needs: Needs::Nothing,
+    needs: Needs::Monitor,
     reading: Reading::Word,
     sql: "\
 select i.indexrelid::regclass::text, 'fail', 'is not valid' from pg_index i \
