@@ -40,7 +40,8 @@ impl Patient {
             server,
             _base: base,
         };
-        patient.sql("create database shop").await;
+        let made = try_psql(&patient.server.url("postgres"), "create database shop").await;
+        made.unwrap();
         patient
     }
 
@@ -48,14 +49,14 @@ impl Patient {
         self.server.url("shop")
     }
 
+    /// Runs statements one by one in one session: some of them bear no transaction.
     async fn sql(&self, sql: &str) {
-        let url = match sql.starts_with("create database") {
-            true => self.server.url("postgres"),
-            false => self.url(),
-        };
-        try_psql(&url, sql)
-            .await
-            .unwrap_or_else(|error| panic!("{error}, in: {sql}"));
+        let mut session = self.session_as(self.server.user()).await;
+        for statement in sql.split("; ") {
+            let done = session.execute(statement).await;
+            done.unwrap_or_else(|error| panic!("{:?}, in: {statement}", error.chain()));
+        }
+        session.close().await;
     }
 
     /// A session like that of an application: opskit's own, which it goes by the name of, are left out by probes.

@@ -115,8 +115,8 @@ const FAULTS: [Fault; 19] = [
 
 /// Broken in sessions, below.
 const BY_SESSIONS: [&str; 3] = ["transactions.idle", "transactions.longest", "locks.blocked"];
-/// No fault yet: they need a network, a second server, time or broken storage. The first and the last have tests of
-/// `judge`.
+/// No fault yet: they need a network, a second server, time or broken storage. The last has a
+/// test of its `judge`.
 const WITHOUT: [&str; 6] = [
     "connections.latency",
     "replication.lag",
