@@ -2,6 +2,7 @@
 
 mod backup;
 mod environment;
+mod health;
 mod history;
 mod keys;
 mod migrate;
@@ -12,6 +13,7 @@ pub(crate) use backup::{
     BackupArgs, CopyArgs, ListArgs, OfArgs, RepositoryArgs, ShowArgs, SigningArgs, VerifyArgs,
 };
 pub(crate) use environment::{EnvAction, EnvArgs};
+pub(crate) use health::{HealthAction, HealthArgs, HealthCheckArgs, HealthFormat};
 pub(crate) use history::{HistoryAction, HistoryArgs, HistoryFormat, HistoryVerifyArgs};
 pub(crate) use keys::{
     KeysAction, KeysArgs, KeysCheckArgs, KeysNewArgs, KeysParquetArgs, KeysRecipientArgs,
@@ -91,6 +93,7 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     Drill(DrillArgs),
     Migrate(MigrateArgs),
+    Health(HealthArgs),
     History(HistoryArgs),
     Forget(ForgetArgs),
     Prune(PruneArgs),

@@ -36,6 +36,8 @@ pub(crate) enum Stop {
     BrokenPipe,
     /// The result on standard output says what is wrong; only the status is left.
     Told(ErrorKind),
+    /// The result on standard output says what is wrong, to programs that have statuses of their own.
+    Status(u8),
 }
 
 impl From<Error> for Stop {
@@ -55,6 +57,7 @@ pub(crate) fn report(printer: &Printer, result: Result<(), Stop>) -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Stop::Refuted) => return ExitCode::from(ErrorKind::CheckFailed.exit_code()),
         Err(Stop::BrokenPipe) => return ExitCode::from(BROKEN_PIPE),
+        Err(Stop::Status(status)) => return ExitCode::from(status),
         Err(Stop::Told(kind)) => return ExitCode::from(kind.exit_code()),
         Err(Stop::Failed(error)) => error,
     };

@@ -98,6 +98,7 @@ fn run(command: Command, app: App) -> Result<(), Stop> {
         Command::Restore(args) => command::restore::run(&args, &app),
         Command::Drill(args) => command::drill::run(&args, &app),
         Command::Migrate(args) => command::migrate::run(&args.what, &app),
+        Command::Health(args) => command::health::run(&args, &app),
         Command::History(args) => command::history::run(&args, &app),
         Command::Forget(args) => command::forget::run(&args, &app),
         Command::Prune(args) => command::prune::run(&args, &app),

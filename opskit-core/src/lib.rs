@@ -2,7 +2,7 @@
 //!
 //! Read the modules in this order; each uses only what stands before it:
 //! [`error`], [`secret`], [`name`], [`cancel`], [`event`], [`context`], [`hook`], [`pgtype`], [`catalog`],
-//! [`export`], [`config`], [`environment`], [`sink`], [`repository`], [`postgres`], [`scratch`], [`backup`], [`migrate`].
+//! [`export`], [`config`], [`environment`], [`sink`], [`repository`], [`postgres`], [`scratch`], [`backup`], [`migrate`] and [`health`].
 #![cfg_attr(
     test,
     expect(
@@ -20,6 +20,7 @@ pub mod environment;
 pub mod error;
 pub mod event;
 pub mod export;
+pub mod health;
 pub mod hook;
 mod http;
 pub mod migrate;

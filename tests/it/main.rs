@@ -9,6 +9,7 @@ mod facts;
 mod faults;
 mod fingerprints;
 mod fuzz_replay;
+mod health;
 mod history;
 mod house;
 mod load;

@@ -9,6 +9,7 @@ pub(crate) mod environment;
 pub(crate) mod export;
 pub(crate) mod forget;
 pub(crate) mod generate;
+pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod list;

@@ -1,0 +1,19 @@
+//! Health that cannot lie: a probe proves that it could have seen the problem, or says that it could not.
+//!
+//! A run asks on one connection, each probe within its time, and never waits behind a change of the schema. What it
+//! gives is a plain value. Read `verdict`, `probe`, `server`, `question`, then any of `probes`, then `run` and `report`.
+
+mod probe;
+mod probes;
+mod question;
+mod report;
+mod run;
+mod server;
+mod verdict;
+
+pub use probe::{HealthProbe, Limits, Needs, Requirements, Sample, Threshold};
+pub use probes::probes;
+pub use report::{HealthReport, ProbeResult};
+pub use run::{HealthRequest, check};
+pub use server::{Server, ServerIdentity};
+pub use verdict::{Finding, Reason, State, Verdict};
