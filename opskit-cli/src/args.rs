@@ -13,7 +13,10 @@ pub(crate) use backup::{
     BackupArgs, CopyArgs, ListArgs, OfArgs, RepositoryArgs, ShowArgs, SigningArgs, VerifyArgs,
 };
 pub(crate) use environment::{EnvAction, EnvArgs};
-pub(crate) use health::{HealthAction, HealthArgs, HealthCheckArgs, HealthFormat};
+pub(crate) use health::{
+    HealthAction, HealthArgs, HealthCheckArgs, HealthCounts, HealthDatabaseArgs, HealthFormat,
+    HealthInstallArgs,
+};
 pub(crate) use history::{HistoryAction, HistoryArgs, HistoryFormat, HistoryVerifyArgs};
 pub(crate) use keys::{
     KeysAction, KeysArgs, KeysCheckArgs, KeysNewArgs, KeysParquetArgs, KeysRecipientArgs,

@@ -19,6 +19,60 @@ pub fn quote_ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Takes a name with dots apart as the server does: what is not quoted is in lower case, and `""` is a quote. Nothing
+/// where it is no name.
+///
+/// ```
+/// use opskit_core::name::parse_identifiers;
+/// assert_eq!(parse_identifiers("Public.\"Big \"\"t\"\".x\"").unwrap(), ["public", "Big \"t\".x"]);
+/// assert_eq!(parse_identifiers("a b"), None);
+/// assert_eq!(parse_identifiers("a..b"), None);
+/// ```
+#[must_use]
+pub fn parse_identifiers(text: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    loop {
+        let (name, behind) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted_identifier(quoted)?,
+            None => {
+                let end = rest.find('.').unwrap_or(rest.len());
+                (rest[..end].to_lowercase(), &rest[end..])
+            }
+        };
+        let is_plain = name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
+        if name.is_empty() || (!rest.starts_with('"') && !is_plain) {
+            return None;
+        }
+        names.push(name);
+        match behind.strip_prefix('.') {
+            Some(next) => rest = next,
+            None if behind.is_empty() => return Some(names),
+            None => return None,
+        }
+    }
+}
+
+/// What stands up to the closing quote, and what stands behind it.
+fn quoted_identifier(text: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut rest = text;
+    loop {
+        let end = rest.find('"')?;
+        name.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('"') {
+            Some(next) => {
+                name.push('"');
+                rest = next;
+            }
+            None => return Some((name, rest)),
+        }
+    }
+}
+
 /// Quotes a string literal for SQL; right whatever `standard_conforming_strings` says.
 ///
 /// ```

@@ -1,6 +1,7 @@
 //! Health: each probe turns red on its fault, green after, and never green where it could not see.
 
 mod faults;
+mod rpc;
 
 use opskit_core::context::OpContext;
 use opskit_core::health::{

@@ -21,6 +21,81 @@ pub(crate) struct HealthArgs {
 pub(crate) enum HealthAction {
     /// Show all probes: what each looks for, and from where on it warns and fails
     List,
+    /// Install `public.health_check` for callers of PostgREST (Supabase: GET /rest/v1/rpc/health_check with the anon key)
+    Install(Box<HealthInstallArgs>),
+    /// Take the numbers anew that `public.health_check` tells; from cron, or as `select opskit_health.refresh()`
+    Refresh(HealthDatabaseArgs),
+    /// Take `public.health_check` away, and all that it needs
+    Uninstall(HealthDatabaseArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthDatabaseArgs {
+    /// The database: a URL, or a target of opskit.toml [default: DATABASE_URL, SUPABASE_DB_URL, the default target]
+    #[arg(long, value_name = "URL")]
+    pub(crate) db: Option<String>,
+}
+
+/// Install `public.health_check`, or bring it up to date.
+///
+/// It runs with its caller's rights, costs the same whatever the tables hold, and answers 503 when a table of the
+/// exposed schemas can be reached without row-level security, when there are no policies, or when the numbers could not
+/// be taken. Whoever has the anon key reads all that it tells, so numbers of rows are withheld unless asked for.
+#[derive(Debug, Args)]
+pub(crate) struct HealthInstallArgs {
+    #[command(flatten)]
+    pub(crate) database: HealthDatabaseArgs,
+    /// Show the SQL, for a migration or a review, and connect to nothing
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Install nothing: look from outside whether the function answers as it should, and nothing else can be reached. The
+    /// URL is that of the Supabase project or of PostgREST; the anon key comes from SUPABASE_ANON_KEY
+    #[arg(long, value_name = "URL", conflicts_with = "print")]
+    pub(crate) check: Option<String>,
+    /// With --check: a table whose rows nobody may read with that key; may be given several times
+    #[arg(long = "private", value_name = "TABLE", requires = "check")]
+    pub(crate) private: Vec<String>,
+    /// Tell this name of the service
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Tell this release
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) release: Option<String>,
+    /// A schema that PostgREST serves; may be given several times
+    #[arg(
+        long = "exposed-schema",
+        value_name = "SCHEMA",
+        default_value = "public"
+    )]
+    pub(crate) schemas: Vec<String>,
+    /// Who may call; may be given several times [default: anon, authenticated and service_role, where they exist]
+    #[arg(long = "caller", value_name = "ROLE")]
+    pub(crate) callers: Vec<String>,
+    /// A table that everybody may reach, because that is wanted; may be given several times
+    #[arg(long = "open", value_name = "SCHEMA.TABLE")]
+    pub(crate) open: Vec<String>,
+    /// Tell how many rows this table has; may be given several times
+    #[arg(long = "count", value_name = "SCHEMA.TABLE")]
+    pub(crate) tables: Vec<String>,
+    /// How rows are counted: by each refresh, by the server's statistics, or not at all
+    #[arg(long, value_enum, default_value_t = HealthCounts::Estimated)]
+    pub(crate) counts: HealthCounts,
+    /// Tell the largest value of a column, such as the time of the last payment; may be given several times
+    #[arg(long = "latest", value_name = "KEY=SCHEMA.TABLE.COLUMN")]
+    pub(crate) latest: Vec<String>,
+    /// From which age on the numbers are called stale
+    #[arg(long, value_name = "TIME", default_value = "15m")]
+    pub(crate) max_age: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HealthCounts {
+    /// Counted by each refresh
+    Exact,
+    /// What the server's statistics say
+    Estimated,
+    /// Not told
+    Withheld,
 }
 
 #[derive(Debug, Args)]

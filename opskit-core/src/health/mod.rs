@@ -7,6 +7,7 @@ mod probe;
 mod probes;
 mod question;
 mod report;
+pub mod rpc;
 mod run;
 mod server;
 mod verdict;

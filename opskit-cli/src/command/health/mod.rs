@@ -1,5 +1,6 @@
 //! `opskit health`.
 
+mod rpc;
 mod text;
 
 use crate::App;
@@ -13,8 +14,11 @@ use opskit_core::{Error, ErrorKind};
 use std::path::Path;
 
 pub(crate) fn run(args: &HealthArgs, app: &App) -> Result<(), Stop> {
-    match args.what {
+    match &args.what {
         Some(HealthAction::List) => list(app),
+        Some(HealthAction::Install(args)) => rpc::install(args, app),
+        Some(HealthAction::Refresh(args)) => rpc::refresh(args, app),
+        Some(HealthAction::Uninstall(args)) => rpc::uninstall(args, app),
         None => ask(&args.check, app),
     }
 }
