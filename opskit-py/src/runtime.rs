@@ -75,16 +75,19 @@ pub(crate) fn handle() -> Result<Handle> {
 /// Runs `work` to its end, asking it to stop by `cancel` when the interpreter ends.
 pub(crate) async fn until_shut_down<T>(cancel: CancelHandle, work: impl Future<Output = T>) -> T {
     let stopped = STARTED.get().map(|started| started.stopped.clone());
+    passing_on(&stopped.unwrap_or_else(Cancel::never), &cancel, work).await
+}
+
+/// Runs `work` to its end, asking it to stop by `to` when `from` is asked.
+pub(crate) async fn passing_on<T>(
+    from: &Cancel,
+    to: &CancelHandle,
+    work: impl Future<Output = T>,
+) -> T {
     let mut work = std::pin::pin!(work);
-    let stop = async {
-        match stopped {
-            Some(stopped) => stopped.cancelled().await,
-            None => std::future::pending().await,
-        }
-    };
     tokio::select! {
         done = &mut work => return done,
-        () = stop => cancel.cancel(),
+        () = from.cancelled() => to.cancel(),
     }
     work.await
 }

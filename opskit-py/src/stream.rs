@@ -77,24 +77,24 @@ pub(crate) async fn open(
     url: DatabaseUrl,
     request: ExportRequest,
 ) -> Result<Stream> {
-    // Opening is cancelled by whoever waits for it, and reading by whoever reads.
+    // Whoever waits for the opening may cancel that, and is gone when rows are read.
     let (cancel, token) = Cancel::pair();
-    let opening = Export::open(&ctx, &url, request);
-    let export = ctx.cancel().guard(Box::pin(opening)).await?;
+    let reading = OpContext::new(token.clone());
+    let opening = Box::pin(Export::open(&reading, &url, request));
+    let export = runtime::passing_on(ctx.cancel(), &cancel, opening).await?;
     let schema = schema_of(export.plan())?;
     let (feed, rows) = mpsc::channel(BATCHES_AHEAD);
     let sink = Arc::new(FeedSink {
         schema: Arc::clone(&schema),
         feed,
-        cancel: token.clone(),
+        cancel: token,
     });
-    let ctx = OpContext::new(token);
     let runtime = Handle::current();
     let (tell_outcome, outcome) = oneshot::channel();
     let (tell_end, ended) = watch::channel(false);
     let stop = cancel.clone();
     runtime.spawn(async move {
-        let running = runtime::until_shut_down(stop, Box::pin(export.run(&ctx, sink)));
+        let running = runtime::until_shut_down(stop, Box::pin(export.run(&reading, sink)));
         // Nobody may be there to hear it.
         let _ = tell_outcome.send(running.await.and_then(|report| json(&report)));
         tell_end.send_replace(true);
