@@ -18,6 +18,8 @@ pub(crate) struct FeedSink {
     pub(crate) feed: mpsc::Sender<RecordBatch>,
     /// A reader that stops may leave the way full.
     pub(crate) cancel: Cancel,
+    /// Rows of a batch at most.
+    pub(crate) batch_rows: usize,
 }
 
 #[async_trait]
@@ -31,6 +33,7 @@ impl BackupSink for FeedSink {
             schema: Arc::clone(&self.schema),
             feed: self.feed.clone(),
             cancel: self.cancel.clone(),
+            batch_rows: self.batch_rows,
             rows: 0,
         }))
     }
@@ -52,7 +55,15 @@ struct FeedPart {
     schema: SchemaRef,
     feed: mpsc::Sender<RecordBatch>,
     cancel: Cancel,
+    batch_rows: usize,
     rows: u64,
+}
+
+impl FeedPart {
+    async fn give(&self, batch: RecordBatch) -> Result<()> {
+        let given = self.feed.send(batch).await;
+        given.map_err(|_| Error::new(ErrorKind::Cancelled, "the stream was closed"))
+    }
 }
 
 #[async_trait]
@@ -73,11 +84,14 @@ impl PartWriter for FeedPart {
                 Error::new(ErrorKind::Internal, "a batch does not fit its stream")
                     .with_source(source)
             })?;
-        let feeding = async {
-            let fed = self.feed.send(batch).await;
-            fed.map_err(|_| Error::new(ErrorKind::Cancelled, "the stream was closed"))
-        };
-        self.cancel.guard(feeding).await
+        // The decoder looks at bounds once per block; whoever reads was promised them.
+        let mut at = 0;
+        while at < batch.num_rows() {
+            let rows = self.batch_rows.min(batch.num_rows() - at);
+            self.cancel.guard(self.give(batch.slice(at, rows))).await?;
+            at += rows;
+        }
+        Ok(())
     }
 
     async fn finish(self: Box<Self>) -> Result<PartReceipt> {

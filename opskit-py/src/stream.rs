@@ -80,6 +80,7 @@ pub(crate) async fn open(
     // Whoever waits for the opening may cancel that, and is gone when rows are read.
     let (cancel, token) = Cancel::pair();
     let reading = OpContext::new(token.clone());
+    let batch_rows = request.batch.0;
     let opening = Box::pin(Export::open(&reading, &url, request));
     let export = runtime::passing_on(ctx.cancel(), &cancel, opening).await?;
     let schema = schema_of(export.plan())?;
@@ -88,6 +89,7 @@ pub(crate) async fn open(
         schema: Arc::clone(&schema),
         feed,
         cancel: token,
+        batch_rows,
     });
     let runtime = Handle::current();
     let (tell_outcome, outcome) = oneshot::channel();

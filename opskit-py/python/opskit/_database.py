@@ -32,7 +32,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._source = Source(url)
-        self._streams: weakref.WeakSet[ExportStream] = weakref.WeakSet()
+        # No WeakSet: its callbacks would swallow an interrupt that comes while a stream is collected.
+        self._streams: list[weakref.ref[ExportStream]] = []
         self.backup = Backups(self._source)
         self.restore = Restores(self._source)
         self.migrate = Migrations(self._source)
@@ -66,18 +67,21 @@ class Database:
         """
         text = encode({"table": table, "query": query, **options}, _ExportKeys)
         stream = ExportStream(lambda: self._source.export(text))
-        self._streams.add(stream)
+        self._streams = [*(one for one in self._streams if one() is not None), weakref.ref(stream)]
         return stream
 
     def close(self) -> None:
         """Closes streams that are still open."""
-        for stream in list(self._streams):
+        for stream in self._open_streams():
             stream.close()
 
     async def aclose(self) -> None:
         """Closes streams that are still open."""
-        for stream in list(self._streams):
+        for stream in self._open_streams():
             await stream.aclose()
+
+    def _open_streams(self) -> list[ExportStream]:
+        return [stream for one in self._streams if (stream := one()) is not None]
 
     def __enter__(self) -> Database:
         self.server_version()
