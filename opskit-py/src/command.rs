@@ -1,6 +1,6 @@
 //! The `opskit` command, as the wheel installs it.
 
-use opskit_cli::{Environment, main_with};
+use opskit_cli::{Environment, command_line, main_with};
 use pyo3::prelude::*;
 use std::ffi::OsString;
 
@@ -8,4 +8,21 @@ use std::ffi::OsString;
 #[pyfunction]
 pub(crate) fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| main_with(arguments, Environment::from_process()))
+}
+
+/// All commands that do something, for the test that the package can do the same: `migrate apply`.
+#[pyfunction]
+pub(crate) fn commands() -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), command_line())];
+    while let Some((path, command)) = open.pop() {
+        if !command.has_subcommands() {
+            found.push(path);
+            continue;
+        }
+        let below = command.get_subcommands().cloned();
+        open.extend(below.map(|one| (format!("{path} {}", one.get_name()).trim_start().to_owned(), one)));
+    }
+    found.sort();
+    found
 }

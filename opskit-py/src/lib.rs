@@ -35,6 +35,7 @@ fn _opskit(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<repository::Store>()?;
     module.add_class::<stream::Stream>()?;
     module.add_function(wrap_pyfunction!(command::main, module)?)?;
+    module.add_function(wrap_pyfunction!(command::commands, module)?)?;
     module.add_function(wrap_pyfunction!(schema::schema_sql, module)?)?;
     module.add_function(wrap_pyfunction!(schema::schema_snapshot, module)?)?;
     module.add_function(wrap_pyfunction!(schema::schema_diff, module)?)?;

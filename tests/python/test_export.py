@@ -393,7 +393,8 @@ def test_all_types_are_read_by_all_readers(matrix):
     count = {
         "pyarrow": lambda stream: pa.table(stream).num_rows,
         "polars": lambda stream: polars.DataFrame(stream).height,
-        "pandas": lambda stream: len(pandas.DataFrame.from_arrow(stream)),
+        # Objects of Python have no year 294247, and pandas makes no other lists of decimals: it keeps Arrow's columns.
+        "pandas": lambda stream: len(pa.table(stream).to_pandas(types_mapper=pandas.ArrowDtype)),
         "duckdb": lambda stream: duckdb.sql("select count(*) from (select * from stream)").fetchone()[0],
     }
     assert len(tables) > 100
@@ -411,9 +412,9 @@ def test_all_types_are_read_by_all_readers(matrix):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="measured by Linux")
 def test_memory_does_not_grow_with_rows(url, sql):
-    sql("create table big as select i as id, repeat('x', 200) as filler from generate_series(1, 1500000) i")
+    rows = 6_000_000 if os.environ.get("OPSKIT_TEST_FULL") == "1" else 1_500_000
+    sql(f"create table big as select i as id, repeat('x', 200) as filler from generate_series(1, {rows}) i")
     code = (
         "import opskit, sys\n"
         "rows = sum(len(batch) for batch in opskit.connect(sys.argv[1]).export('public.big'))\n"
@@ -421,6 +422,6 @@ def test_memory_does_not_grow_with_rows(url, sql):
         "print(rows, status.split('VmHWM:')[1].split()[0])\n"
     )
     done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)
-    rows, kibibytes = map(int, done.stdout.split())
-    assert rows == 1_500_000
+    read, kibibytes = map(int, done.stdout.split())
+    assert read == rows
     assert kibibytes < 200 * 1024

@@ -99,10 +99,10 @@ class Backups:
         """Takes a backup of one instant, as `run` does."""
         return BackupReport.from_json(await run_async(self._run(to, options), on_event))
 
-    def _plan(self, options: BackupOptions) -> _opskit.Operation:
+    def _plan(self, options: BackupOptions) -> _opskit.Operation[str]:
         return _opskit.backup_plan(self._source, encode(options, BackupOptions))
 
-    def _run(self, to: Repository, options: BackupOptions) -> _opskit.Operation:
+    def _run(self, to: Repository, options: BackupOptions) -> _opskit.Operation[str]:
         return _opskit.backup(self._source, to._store, encode(options, BackupOptions))
 
 
@@ -135,8 +135,8 @@ class Restores:
         """Restores a backup into this database and compares, as `run` does."""
         return RestoreReport.from_json(await run_async(self._run(backup, of, options), on_event))
 
-    def _plan(self, backup: str, of: Repository, options: RestoreOptions) -> _opskit.Operation:
+    def _plan(self, backup: str, of: Repository, options: RestoreOptions) -> _opskit.Operation[str]:
         return of._store.restore_plan(self._source, backup, encode(options, RestoreOptions))
 
-    def _run(self, backup: str, of: Repository, options: RestoreOptions) -> _opskit.Operation:
+    def _run(self, backup: str, of: Repository, options: RestoreOptions) -> _opskit.Operation[str]:
         return of._store.restore(self._source, backup, encode(options, RestoreOptions))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import html
 import json
 import types
@@ -42,10 +41,15 @@ class Document:
         return f"<table><caption>{type(self).__name__}</caption>{''.join(rows)}</table>"
 
 
-@functools.cache
-def _fields(cls: type) -> dict[str, Any]:
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+_FIELDS: dict[type[Document], dict[str, Any]] = {}
+
+
+def _fields(cls: type[Document]) -> dict[str, Any]:
+    """What the fields of a class are, looked up once."""
+    if cls not in _FIELDS:
+        hints = typing.get_type_hints(cls)
+        _FIELDS[cls] = {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return _FIELDS[cls]
 
 
 def _read(kind: Any, value: Any) -> Any:

@@ -42,7 +42,7 @@ class ExportStream:
     `close()`, leaving the `with` block and garbage collection stop the query on the server.
     """
 
-    def __init__(self, start: Callable[[], Operation]) -> None:
+    def __init__(self, start: Callable[[], Operation[Stream]]) -> None:
         self._start = start
         self._native: Stream | None = None
         self._opening = threading.Lock()

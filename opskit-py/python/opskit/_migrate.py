@@ -139,24 +139,24 @@ class Migrations:
         """Runs tests of the database, as `verify` does."""
         return _suites(await run_async(self._verify(tests)))
 
-    def _status(self, folder: Folder) -> Operation:
+    def _status(self, folder: Folder) -> Operation[str]:
         return _opskit.migrate_status(self._source, os.fspath(folder))
 
-    def _plan(self, folder: Folder, options: WantedOptions) -> Operation:
+    def _plan(self, folder: Folder, options: WantedOptions) -> Operation[str]:
         return _opskit.migrate_plan(self._source, os.fspath(folder), encode(options, WantedOptions))
 
     def _apply(
         self, folder: Folder, backup_to: Repository | None, plan: MigrationPlan | None, options: ApplyOptions
-    ) -> Operation:
+    ) -> Operation[str]:
         store = None if backup_to is None else backup_to._store
         shown = None if plan is None else json.dumps(plan.to_dict())
         return _opskit.migrate_apply(self._source, os.fspath(folder), store, encode(options, ApplyOptions), shown)
 
-    def _rehearse(self, folder: Folder, backup: str, of: Repository, options: RehearseOptions) -> Operation:
+    def _rehearse(self, folder: Folder, backup: str, of: Repository, options: RehearseOptions) -> Operation[str]:
         on = (of._store, backup)
         return _opskit.migrate_rehearse(self._source, os.fspath(folder), on, encode(options, RehearseOptions))
 
-    def _verify(self, tests: Sequence[Folder]) -> Operation:
+    def _verify(self, tests: Sequence[Folder]) -> Operation[str]:
         return _opskit.migrate_verify(self._source, [os.fspath(path) for path in tests])
 
 

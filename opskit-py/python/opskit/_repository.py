@@ -143,17 +143,17 @@ class Repository:
         """Restores a backup on a throw-away server, compares, and measures, as `drill` does."""
         return DrillReport.from_json(await run_async(self._drill(backup, to, options), on_event))
 
-    def _verify(self, backup: str, level: str) -> Operation:
+    def _verify(self, backup: str, level: str) -> Operation[str]:
         return self._store.verify(backup, encode({"level": level}, _VerifyKeys))
 
-    def _drill(self, backup: str, to: Database | None, options: DrillOptions) -> Operation:
+    def _drill(self, backup: str, to: Database | None, options: DrillOptions) -> Operation[str]:
         return self._store.drill(backup, None if to is None else to._source, encode(options, DrillOptions))
 
     def __repr__(self) -> str:
         return f"<opskit.Repository {self.place}>"
 
 
-def _open(place: str | os.PathLike[str], passphrase: str | None, options: RepositoryOptions) -> Operation:
+def _open(place: str | os.PathLike[str], passphrase: str | None, options: RepositoryOptions) -> Operation[Store]:
     return Store.open(os.fspath(place), encode(options, RepositoryOptions), passphrase)
 
 

@@ -7,9 +7,11 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from opskit._opskit import Operation
+
+T = TypeVar("T")
 
 Event = Mapping[str, Any]
 """Something that happened meanwhile: `event` says what (`"progress"`, `"table-finished"`, `"warning"`, …)."""
@@ -17,17 +19,17 @@ Event = Mapping[str, Any]
 OnEvent = Callable[[Event], object] | None
 
 
-def run_sync(operation: Operation, on_event: OnEvent = None) -> Any:
+def run_sync(operation: Operation[T], on_event: OnEvent = None) -> T:
     """Waits without the interpreter's lock. Ctrl-C cancels the operation, on the server too."""
     return operation.wait(_listener(on_event))
 
 
-async def run_async(operation: Operation, on_event: OnEvent = None) -> Any:
+async def run_async(operation: Operation[T], on_event: OnEvent = None) -> T:
     """Waits in the running event loop. When the task is cancelled, so is the operation; it has ended then."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
+    done: asyncio.Future[T] = loop.create_future()
 
-    def finish(error: BaseException | None, value: Any) -> None:
+    def finish(error: BaseException | None, value: T) -> None:
         if done.done():
             return
         if error is None:

@@ -48,7 +48,7 @@ class Schemas:
         """What is different here from a snapshot, as `diff` says it."""
         return _diff(await run_async(self._compare(snapshot, objects_only)))
 
-    def _compare(self, snapshot: str, objects_only: bool) -> Operation:
+    def _compare(self, snapshot: str, objects_only: bool) -> Operation[tuple[str, str, bool]]:
         return _opskit.schema_diff(self._source, snapshot, encode({"objects_only": objects_only}, _DiffKeys))
 
 
