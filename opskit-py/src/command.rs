@@ -16,12 +16,17 @@ pub(crate) fn commands() -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![(String::new(), command_line())];
     while let Some((path, command)) = open.pop() {
-        if !command.has_subcommands() {
-            found.push(path);
-            continue;
+        // Some do something by themselves, and have others below.
+        if !command.is_subcommand_required_set() {
+            found.push(path.clone());
         }
         let below = command.get_subcommands().cloned();
-        open.extend(below.map(|one| (format!("{path} {}", one.get_name()).trim_start().to_owned(), one)));
+        open.extend(below.map(|one| {
+            (
+                format!("{path} {}", one.get_name()).trim_start().to_owned(),
+                one,
+            )
+        }));
     }
     found.sort();
     found

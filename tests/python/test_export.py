@@ -250,11 +250,11 @@ def test_ctrl_c_stops_a_blocking_call(url, active, code):
 
 @pytest.mark.parametrize("reader", ["pyarrow.table", "polars.DataFrame"])
 def test_ctrl_c_stops_a_reader_of_the_c_interface(url, active, reader):
-    """The reader raises an error of its own first; the interrupt follows when Python goes on."""
+    """The reader may raise an error of its own first; the interrupt follows when Python goes on."""
     module = reader.split(".")[0]
     read = f"import {module}; {reader}(opskit.connect(sys.argv[1]).export(query=sys.argv[2]))"
     out, err, status = interrupt(read, url, active)
-    assert status == 1 and "cancelled" in err
+    assert (out, status) == ("interrupted\n", 0) or (status == 1 and "cancelled" in err), err
     goes_on = (
         f"import {module}, time\n"
         f"    try: {reader}(opskit.connect(sys.argv[1]).export(query=sys.argv[2]))\n"

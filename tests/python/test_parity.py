@@ -27,8 +27,7 @@ EXCEPTED = {"demo", "generate completions", "generate man"}
 
 # What the package does not have yet. Whoever adds it takes it out here.
 LACKING = {
-    "config check",
-    "config show",
+    "config",
     "copy",
     "env check",
     "env diff",

@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from opskit._errors import InvalidInputError
 from opskit._reports import ExportReport
 from opskit._run import run_async, run_sync
 
@@ -58,12 +59,16 @@ class ExportStream:
     async def _opened_async(self) -> Stream:
         if self._native is None:
             self._check_open()
-            self._native = await run_async(self._start())
+            opened = await run_async(self._start())
+            # Another task may have closed or opened it meanwhile; a stream that nobody has is cancelled.
+            self._check_open()
+            if self._native is None:
+                self._native = opened
         return self._native
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ValueError("the stream is closed")
+            raise InvalidInputError("the stream is closed")
 
     @property
     def schema(self) -> Schema:
