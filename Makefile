@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-full test-matrix lint doc-test python-test fuzz fuzz-replay valgrind bench bench-stages bench-compare bench-backup bench-catalog bench-migrate
+.PHONY: help setup demo test test-full test-matrix lint doc-test python-test wheel fuzz fuzz-replay valgrind bench bench-stages bench-compare bench-backup bench-catalog bench-migrate
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -64,10 +64,13 @@ lint: ## Formatting, clippy, rustdoc; every warning is an error
 doc-test: ## The examples in the documentation
 	$(CARGO) test $(WORKSPACE) --doc
 
-python-test: ## The tests written in Python, if there are any
-	@if compgen -G 'tests/python/test_*.py' >/dev/null; then \
-	    "$$(scripts/venv.sh $(TEST_REQUIREMENTS))/bin/python" -m pytest -q tests/python; \
-	fi
+python-test: ## The wheel in an environment of its own, and all tests written in Python
+	scripts/system.sh cc
+	scripts/python-tests.sh "$(TARGET_DIR)/python" $(TEST_REQUIREMENTS)
+
+wheel: ## The Python package, built for speed, in target/wheels
+	scripts/system.sh cc
+	scripts/wheel.sh "$(TARGET_DIR)/wheels" release
 
 fuzz: ## Each fuzz target for FUZZ_SECONDS (60); a nightly compiler adds the address sanitizer
 	scripts/system.sh cc

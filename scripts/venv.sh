@@ -1,18 +1,15 @@
 #!/bin/sh
 # Makes a Python environment with the packages of the given requirement files and prints its directory.
 # Usage: scripts/venv.sh FILE…      The environment is named after what is in it, so a second call is free.
+#        scripts/venv.sh --fresh DIRECTORY PACKAGE…      Makes one anew, with these packages and nothing of an index.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
-[ $# -gt 0 ] || die "usage: scripts/venv.sh REQUIREMENTS…"
+[ $# -gt 0 ] || die "usage: scripts/venv.sh REQUIREMENTS… | --fresh DIRECTORY PACKAGE…"
 
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null 2>&1 || die "$python not found; install Python 3.10 or newer"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "$python is too old; 3.10 or newer is needed"
-
-cache=$(cache_dir)
-key=$({ "$python" -VV; cat -- "$@"; } | sha256sum | cut -c1-12)
-venv=$cache/venv-$key
 
 # Debian may ship Python without ensurepip: then the pip outside helps, and at last the package manager.
 make_venv() {
@@ -34,6 +31,19 @@ install_packages() {
     fi
 }
 
+if [ "$1" = --fresh ]; then
+    venv=${2:?a directory}
+    shift 2
+    rm -rf -- "$venv"
+    make_venv
+    install_packages --no-index "$@"
+    printf '%s\n' "$venv"
+    exit 0
+fi
+
+cache=$(cache_dir)
+key=$({ "$python" -VV; cat -- "$@"; } | sha256sum | cut -c1-12)
+venv=$cache/venv-$key
 if [ ! -e "$venv/complete" ]; then
     say "making a Python environment from: $*"
     rm -rf -- "$venv"

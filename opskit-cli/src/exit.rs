@@ -3,7 +3,6 @@
 use crate::document::ErrorDocument;
 use crate::printer::Printer;
 use opskit_core::{Error, ErrorKind};
-use std::process::ExitCode;
 
 /// The statuses, as `--help` tells them. A test holds it against [`ErrorKind::ALL`].
 pub(crate) const EXIT_CODES: &str = "\
@@ -52,13 +51,13 @@ pub(crate) fn usage_error(message: impl Into<String>, hint: impl Into<String>) -
 }
 
 /// Tells how it ended, and gives the status.
-pub(crate) fn report(printer: &Printer, result: Result<(), Stop>) -> ExitCode {
+pub(crate) fn report(printer: &Printer, result: Result<(), Stop>) -> u8 {
     let error = match result {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(Stop::Refuted) => return ExitCode::from(ErrorKind::CheckFailed.exit_code()),
-        Err(Stop::BrokenPipe) => return ExitCode::from(BROKEN_PIPE),
-        Err(Stop::Status(status)) => return ExitCode::from(status),
-        Err(Stop::Told(kind)) => return ExitCode::from(kind.exit_code()),
+        Ok(()) => return 0,
+        Err(Stop::Refuted) => return ErrorKind::CheckFailed.exit_code(),
+        Err(Stop::BrokenPipe) => return BROKEN_PIPE,
+        Err(Stop::Status(status)) => return status,
+        Err(Stop::Told(kind)) => return kind.exit_code(),
         Err(Stop::Failed(error)) => error,
     };
     printer.error(&error);
@@ -66,7 +65,7 @@ pub(crate) fn report(printer: &Printer, result: Result<(), Stop>) -> ExitCode {
         // The error itself was told on the other stream; a second one changes nothing.
         let _ = printer.json(&ErrorDocument::new(&error));
     }
-    ExitCode::from(error.kind().exit_code())
+    error.kind().exit_code()
 }
 
 /// What the parser of the command line says: help and version are results, all else is an error.

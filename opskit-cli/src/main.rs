@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    opskit_cli::main_with(std::env::args_os(), opskit_cli::Environment::from_process())
+    let environment = opskit_cli::Environment::from_process();
+    ExitCode::from(opskit_cli::main_with(std::env::args_os(), environment))
 }

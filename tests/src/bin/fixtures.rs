@@ -1,5 +1,6 @@
 //! Writes files of every type, kind of table and format into a directory, with what the server says
 //! about them in `expected.json`, for readers that nobody here wrote: `opskit-test-fixtures DIRECTORY`.
+//! `opskit-test-fixtures --hold` prints the URL of a database with those tables, and keeps it until its input ends.
 
 use opskit_core::export::Exactness;
 use opskit_core::export::parquet::ParquetOptions;
@@ -9,15 +10,28 @@ use opskit_tests::export::{SETTINGS, copy, export, wire};
 use opskit_tests::matrix::Matrix;
 use opskit_tests::{TestDb, database, tables};
 use serde_json::{Map, Value, json};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn main() {
     let place = std::env::args_os()
         .nth(1)
-        .expect("usage: opskit-test-fixtures DIRECTORY");
+        .expect("usage: opskit-test-fixtures DIRECTORY | --hold");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(write(Path::new(&place)));
+    if place == "--hold" {
+        runtime.block_on(hold());
+    } else {
+        runtime.block_on(write(Path::new(&place)));
+    }
+}
+
+async fn hold() {
+    let db = database().await;
+    let _matrix = Matrix::make(&db).await;
+    tables::make(&db).await;
+    writeln!(std::io::stdout(), "{}", db.url()).expect("somebody reads it");
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("input");
 }
 
 async fn write(place: &Path) {

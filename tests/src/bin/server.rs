@@ -34,7 +34,9 @@ async fn run(args: &[&str]) -> Result<(), String> {
             kept.await.map_err(|e| e.to_string())
         }
         ["hold", base] => {
-            let builder = ScratchServer::builder().base_dir(*base);
+            let builder = ScratchServer::builder()
+                .base_dir(*base)
+                .option("max_connections", "200");
             let server = builder
                 .start(&OpContext::default())
                 .await

@@ -1,0 +1,98 @@
+"""Operations that keep a Postgres database safe: exact backups, verified restores, migrations, Arrow exports.
+
+    with opskit.connect(url) as db:
+        report = db.backup.run(opskit.Repository("backups", create=True))
+
+Every blocking method has a twin that ends in `_async`. Blocking methods let other threads run, and Ctrl-C stops them
+and what the server does for them; cancelling a task does the same.
+"""
+
+import atexit as _atexit
+
+from opskit import _opskit
+from opskit._backup import BackupOptions, Backups, RestoreOptions, Restores
+from opskit._database import Database, connect
+from opskit._errors import (
+    BusyError,
+    CancelledError,
+    CheckFailedError,
+    ConnectionFailedError,
+    DamagedError,
+    InternalError,
+    InvalidInputError,
+    NotFoundError,
+    OpskitError,
+    PermissionDeniedError,
+    StorageError,
+    TimedOutError,
+    UnsupportedError,
+)
+from opskit._export import ExportOptions, ExportStream
+from opskit._migrate import ApplyOptions, Migrations, RehearseOptions, WantedOptions
+from opskit._migrations import MigrationPlan, MigrationReport, MigrationStatus, Rehearsal, Suite
+from opskit._opskit import Batch, Schema, Table, __version__
+from opskit._reports import (
+    BackupPlan,
+    BackupReport,
+    DrillReport,
+    ExportReport,
+    ListedBackup,
+    RestorePlan,
+    RestoreReport,
+    SchemaDiff,
+    VerifyReport,
+)
+from opskit._repository import DrillOptions, Repository, RepositoryOptions
+from opskit._schema import Schemas
+
+_atexit.register(_opskit.shut_down)
+
+__all__ = [
+    "ApplyOptions",
+    "BackupOptions",
+    "BackupPlan",
+    "BackupReport",
+    "Backups",
+    "Batch",
+    "BusyError",
+    "CancelledError",
+    "CheckFailedError",
+    "ConnectionFailedError",
+    "DamagedError",
+    "Database",
+    "DrillOptions",
+    "DrillReport",
+    "ExportOptions",
+    "ExportReport",
+    "ExportStream",
+    "InternalError",
+    "InvalidInputError",
+    "ListedBackup",
+    "MigrationPlan",
+    "MigrationReport",
+    "MigrationStatus",
+    "Migrations",
+    "NotFoundError",
+    "OpskitError",
+    "PermissionDeniedError",
+    "RehearseOptions",
+    "Rehearsal",
+    "Repository",
+    "RepositoryOptions",
+    "RestoreOptions",
+    "RestorePlan",
+    "RestoreReport",
+    "Restores",
+    "Schema",
+    "SchemaDiff",
+    "Schemas",
+    "StorageError",
+    "Suite",
+    "Table",
+    "TimedOutError",
+    "UnsupportedError",
+    "VerifyReport",
+    "WantedOptions",
+    "__version__",
+    "connect",
+]

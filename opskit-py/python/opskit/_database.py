@@ -1,0 +1,120 @@
+"""A database, and what can be done with it."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from opskit._backup import Backups, Restores
+from opskit._export import ExportOptions, ExportStream
+from opskit._migrate import Migrations
+from opskit._opskit import Source
+from opskit._run import encode, run_async, run_sync
+from opskit._schema import Schemas
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class _ExportKeys(ExportOptions, total=False):
+    table: str | None
+    query: str | None
+
+
+class Database:
+    """A database by its URL. Every operation makes the connections that it needs and closes them.
+
+    As a context manager it first looks whether the server can be reached, and closes streams that are still open at
+    the end. `backup`, `restore`, `migrate` and `schema` hold the operations of their kind.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._source = Source(url)
+        # No WeakSet: its callbacks would swallow an interrupt that comes while a stream is collected.
+        self._streams: list[weakref.ref[ExportStream]] = []
+        self.backup = Backups(self._source)
+        self.restore = Restores(self._source)
+        self.migrate = Migrations(self._source)
+        self.schema = Schemas(self._source)
+
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return self._source.name
+
+    def server_version(self) -> int:
+        """Connects and gives the server's version as a number: 170002 for 17.2."""
+        return run_sync(self._source.check())
+
+    async def server_version_async(self) -> int:
+        """Connects and gives the server's version as a number: 170002 for 17.2."""
+        return await run_async(self._source.check())
+
+    def export(
+        self, table: str | None = None, /, *, query: str | None = None, **options: Unpack[ExportOptions]
+    ) -> ExportStream:
+        """Reads a table, or the rows of a query, as a stream of Arrow data.
+
+        `table` is a name or a pattern (`public.orders`); a partitioned table stands for its partitions. A query must
+        be one statement that only reads.
+
+        The stream raises `NotFoundError`, `PermissionDeniedError` when the role would not see every row, `BusyError`
+        when a table is locked or changed, `CheckFailedError` for a value that Arrow has no form for,
+        `ConnectionFailedError` when the connection is lost (rows that were given out cannot be taken back, so nothing
+        is read a second time).
+        """
+        text = encode({"table": table, "query": query, **options}, _ExportKeys)
+        stream = ExportStream(lambda: self._source.export(text))
+        self._streams = [*(one for one in self._streams if one() is not None), weakref.ref(stream)]
+        return stream
+
+    def close(self) -> None:
+        """Closes streams that are still open."""
+        for stream in self._open_streams():
+            stream.close()
+
+    async def aclose(self) -> None:
+        """Closes streams that are still open."""
+        for stream in self._open_streams():
+            await stream.aclose()
+
+    def _open_streams(self) -> list[ExportStream]:
+        return [stream for one in self._streams if (stream := one()) is not None]
+
+    def __enter__(self) -> Database:
+        self.server_version()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Database:
+        await self.server_version_async()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<opskit.Database {self._source}>"
+
+
+def connect(url: str | None = None) -> Database:
+    """The database at a URL; without one, at `DATABASE_URL`, else `SUPABASE_DB_URL`, else what the `PG*` variables say.
+
+    Raises `InvalidInputError` for a URL that cannot be meant. Nothing is connected before it is used or entered:
+
+        with opskit.connect("postgresql://reader@localhost/shop") as db:
+            table = db.export("public.orders").read_all()
+
+    `async with` does the same in an event loop, where methods that end in `_async` are awaited.
+    """
+    if url is None:
+        url = os.environ.get("DATABASE_URL") or os.environ.get("SUPABASE_DB_URL") or ""
+    return Database(url)
