@@ -11,6 +11,7 @@ mod command;
 mod database;
 mod error;
 mod event;
+mod health;
 mod migrate;
 mod operation;
 mod options;
@@ -46,5 +47,6 @@ fn _opskit(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(migrate::migrate_apply, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_rehearse, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_verify, module)?)?;
+    module.add_function(wrap_pyfunction!(health::health, module)?)?;
     module.add_function(wrap_pyfunction!(runtime::shut_down, module)?)
 }

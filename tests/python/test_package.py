@@ -172,6 +172,28 @@ def test_a_schema_is_compared(db, sql):
         diff.check()
 
 
+def test_health_is_asked(db):
+    report = db.health(only=["locks"])
+    assert report.results and all(result.id.startswith("locks") for result in report.results)
+    assert report.ok == (report.worst in ("skipped", "pass", "warn"))
+    whole = db.health(before=db.health())
+    assert len(whole.results) > len(report.results)
+    assert type(whole).from_dict(whole.to_dict()) == whole
+    with pytest.raises(opskit.InvalidInputError):
+        db.health(only=["nothing-like-that"])
+
+
+def test_what_cannot_be_seen_is_not_healthy():
+    result = {"id": "a.b", "remedy": "", "state": "unknown", "because": "no grant", "elapsed_ms": 1}
+    report = opskit.HealthReport.from_dict(
+        {"format": 1, "server": {}, "started_at": "", "elapsed_ms": 1, "results": [result]}
+    )
+    assert report.worst == "unknown" and not report.ok
+    with pytest.raises(opskit.CheckFailedError, match="no grant"):
+        report.check()
+    assert not opskit.HealthReport.from_dict({**report.to_dict(), "results": []}).ok
+
+
 def test_documents_are_values(db, repository):
     report = db.backup.run(repository)
     assert pickle.loads(pickle.dumps(report)) == report

@@ -9,6 +9,7 @@ HAS = {
     "backup": "Backups.run",
     "drill": "Repository.drill",
     "export": "Database.export",
+    "health": "Database.health",
     "list": "Repository.list",
     "migrate apply": "Migrations.apply",
     "migrate plan": "Migrations.plan",

@@ -28,6 +28,7 @@ from opskit._errors import (
     UnsupportedError,
 )
 from opskit._export import ExportOptions, ExportStream
+from opskit._health import HealthOptions, HealthReport
 from opskit._migrate import ApplyOptions, Migrations, RehearseOptions, WantedOptions
 from opskit._migrations import MigrationPlan, MigrationReport, MigrationStatus, Rehearsal, Suite
 from opskit._opskit import Batch, Schema, Table, __version__
@@ -65,6 +66,8 @@ __all__ = [
     "ExportOptions",
     "ExportReport",
     "ExportStream",
+    "HealthOptions",
+    "HealthReport",
     "InternalError",
     "InvalidInputError",
     "ListedBackup",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from opskit._backup import Backups, Restores
 from opskit._export import ExportOptions, ExportStream
+from opskit._health import HealthOptions, HealthReport, ask
 from opskit._migrate import Migrations
 from opskit._opskit import Source
 from opskit._run import encode, run_async, run_sync
@@ -69,6 +70,19 @@ class Database:
         stream = ExportStream(lambda: self._source.export(text))
         self._streams = [*(one for one in self._streams if one() is not None), weakref.ref(stream)]
         return stream
+
+    def health(self, *, before: HealthReport | None = None, **options: Unpack[HealthOptions]) -> HealthReport:
+        """Asks the server how it is. What is wrong or cannot be seen is in the report: look at `ok`, or `check()`.
+
+        Counters are compared with those of an earlier report of the same server, `before`.
+        """
+        return HealthReport.from_json(run_sync(ask(self._source, before, options)))
+
+    async def health_async(
+        self, *, before: HealthReport | None = None, **options: Unpack[HealthOptions]
+    ) -> HealthReport:
+        """Asks the server how it is, as `health` does."""
+        return HealthReport.from_json(await run_async(ask(self._source, before, options)))
 
     def close(self) -> None:
         """Closes streams that are still open."""
