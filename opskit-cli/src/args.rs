@@ -15,7 +15,7 @@ pub(crate) use backup::{
 pub(crate) use environment::{EnvAction, EnvArgs};
 pub(crate) use health::{
     HealthAction, HealthArgs, HealthCheckArgs, HealthCounts, HealthDatabaseArgs, HealthFormat,
-    HealthInstallArgs,
+    HealthInstallArgs, HealthServeArgs,
 };
 pub(crate) use history::{HistoryAction, HistoryArgs, HistoryFormat, HistoryVerifyArgs};
 pub(crate) use keys::{

@@ -22,6 +22,7 @@ mod project;
 mod repository;
 mod request;
 mod runtime;
+mod serve;
 mod summary;
 mod units;
 

@@ -7,6 +7,7 @@ mod drill;
 mod environment;
 mod failures;
 mod formats;
+mod health;
 mod help;
 mod history;
 mod hooks;

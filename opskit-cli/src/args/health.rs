@@ -27,6 +27,38 @@ pub(crate) enum HealthAction {
     Refresh(HealthDatabaseArgs),
     /// Take `public.health_check` away, and all that it needs
     Uninstall(HealthDatabaseArgs),
+    /// Answer over HTTP: /livez, /readyz, /health and /metrics
+    Serve(Box<HealthServeArgs>),
+}
+
+/// Answer over HTTP: `/livez` (this process), `/readyz` (the critical probes), `/health` (all) and `/metrics`.
+///
+/// However many ask, the database is asked by one run at a time, over one connection, and no more often than the ages
+/// below. `/health` tells a state, and all of the report to whoever bears the token of OPSKIT_HEALTH_TOKEN; where one is
+/// set, `/metrics` wants it too. Ends in order on SIGTERM and Ctrl-C.
+#[derive(Debug, Args)]
+pub(crate) struct HealthServeArgs {
+    /// The database: a URL, or a target of opskit.toml [default: DATABASE_URL, SUPABASE_DB_URL, the default target]
+    #[arg(long, value_name = "URL")]
+    pub(crate) db: Option<String>,
+    /// Where to listen; with port 0 the system chooses one, which is told
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9643")]
+    pub(crate) listen: String,
+    /// A probe, or a group, without which nothing works; may be given several times
+    #[arg(long = "critical", value_name = "ID", default_values = ["connections.latency", "connections.saturation", "vacuum.wraparound"])]
+    pub(crate) critical: Vec<String>,
+    /// How old an answer of /health and /metrics may be
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) max_age: String,
+    /// How old an answer of /readyz may be
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    pub(crate) ready_max_age: String,
+    /// A chain of certificates, as PEM: TLS instead of plain HTTP
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of the first of them, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -127,4 +159,6 @@ pub(crate) enum HealthFormat {
     Nagios,
     /// A table for tickets and wikis
     Markdown,
+    /// For Prometheus and its kin
+    Openmetrics,
 }

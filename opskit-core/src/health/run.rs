@@ -39,6 +39,22 @@ impl Default for HealthRequest {
 }
 
 impl HealthRequest {
+    /// Whether each name is that of a probe, or of a group of them.
+    ///
+    /// # Errors
+    /// `InvalidInput` for the first that is not.
+    pub fn check_names(&self, probes: &[Box<dyn HealthProbe>]) -> Result<()> {
+        let is_there = |wanted: &&String| !probes.iter().any(|probe| matches(wanted, probe.id()));
+        match self.only.iter().find(is_there) {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("there is no probe \"{name}\"");
+                let error = Error::new(ErrorKind::InvalidInput, message);
+                Err(error.with_hint("`opskit health list` shows all of them."))
+            }
+        }
+    }
+
     fn wants(&self, id: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|wanted| matches(wanted, id))
     }
@@ -75,7 +91,7 @@ pub async fn check(
     probes: &[Box<dyn HealthProbe>],
     request: &HealthRequest,
 ) -> Result<HealthReport> {
-    check_names(probes, &request.only)?;
+    request.check_names(probes)?;
     let started_at = rfc3339(ctx.clock().now())?;
     let begun = ctx.clock().elapsed();
     let left = || {
@@ -127,18 +143,6 @@ async fn flat<T>(
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn check_names(probes: &[Box<dyn HealthProbe>], only: &[String]) -> Result<()> {
-    let is_there = |wanted: &&String| !probes.iter().any(|probe| matches(wanted, probe.id()));
-    match only.iter().find(is_there) {
-        None => Ok(()),
-        Some(name) => {
-            let message = format!("there is no probe \"{name}\"");
-            let error = Error::new(ErrorKind::InvalidInput, message);
-            Err(error.with_hint("`opskit health list` shows all of them."))
-        }
-    }
 }
 
 async fn one(

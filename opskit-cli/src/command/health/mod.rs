@@ -1,6 +1,8 @@
 //! `opskit health`.
 
+mod metrics;
 mod rpc;
+mod serve;
 mod text;
 
 use crate::App;
@@ -13,12 +15,15 @@ use opskit_core::health::{HealthReport, HealthRequest, State, check, probes};
 use opskit_core::{Error, ErrorKind};
 use std::path::Path;
 
+pub(crate) use metrics::open_metrics;
+
 pub(crate) fn run(args: &HealthArgs, app: &App) -> Result<(), Stop> {
     match &args.what {
         Some(HealthAction::List) => list(app),
         Some(HealthAction::Install(args)) => rpc::install(args, app),
         Some(HealthAction::Refresh(args)) => rpc::refresh(args, app),
         Some(HealthAction::Uninstall(args)) => rpc::uninstall(args, app),
+        Some(HealthAction::Serve(args)) => serve::run(args, app),
         None => ask(&args.check, app),
     }
 }
@@ -56,6 +61,7 @@ fn ask(args: &HealthCheckArgs, app: &App) -> Result<(), Stop> {
         HealthFormat::Json => app.printer.json(&report)?,
         HealthFormat::Table => app.printer.result(&text::table(&report, &app.printer))?,
         HealthFormat::Markdown => app.printer.result(&text::markdown(&report))?,
+        HealthFormat::Openmetrics => app.printer.result(&open_metrics(Ok(&report)))?,
         HealthFormat::Nagios => app.printer.result(&text::nagios(&report))?,
     }
     for (probe, object) in new.iter().flatten() {
