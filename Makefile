@@ -31,6 +31,7 @@ setup: ## Everything the tests need: server programs, tools, a Python environmen
 	scripts/venv.sh $(TEST_REQUIREMENTS)
 	command -v npm >/dev/null || scripts/system.sh npm
 	scripts/azurite.sh
+	scripts/regress.sh
 
 demo: ## Backup, accident, restore and drill on throw-away servers; the files stay in target/demo
 	scripts/system.sh cc
@@ -42,7 +43,7 @@ demo: ## Backup, accident, restore and drill on throw-away servers; the files st
 test: setup lint ## Everything that must hold on every change
 	$(CARGO) build $(WORKSPACE) --bins --examples
 	OPSKIT_TEST_PYTHON="$$(scripts/venv.sh $(TEST_REQUIREMENTS))/bin/python" \
-	    OPSKIT_TEST_AZURITE="$$(scripts/azurite.sh)" scripts/run-tests.sh all
+	    OPSKIT_TEST_AZURITE="$$(scripts/azurite.sh)" OPSKIT_TEST_REGRESS="$$(scripts/regress.sh)" scripts/run-tests.sh all
 	$(MAKE) doc-test python-test
 
 test-full: export OPSKIT_TEST_FULL := 1
@@ -52,7 +53,7 @@ test-full: test valgrind fuzz ## The same at full size, then valgrind and the fu
 test-matrix: setup ## The integration tests on PostgreSQL 13 to 18
 	$(CARGO) build $(WORKSPACE) --bins --examples
 	OPSKIT_TEST_PYTHON="$$(scripts/venv.sh $(TEST_REQUIREMENTS))/bin/python" \
-	    OPSKIT_TEST_AZURITE="$$(scripts/azurite.sh)" scripts/test-matrix.sh
+	    OPSKIT_TEST_AZURITE="$$(scripts/azurite.sh)" OPSKIT_TEST_REGRESS="$$(scripts/regress.sh)" scripts/test-matrix.sh
 
 lint: ## Formatting, clippy, rustdoc; every warning is an error
 	scripts/system.sh cc

@@ -8,6 +8,7 @@ mod keys;
 mod migrate;
 mod restore;
 mod retention;
+mod state;
 
 pub(crate) use backup::{
     BackupArgs, CopyArgs, ListArgs, OfArgs, RepositoryArgs, ShowArgs, SigningArgs, VerifyArgs,
@@ -15,7 +16,7 @@ pub(crate) use backup::{
 pub(crate) use environment::{EnvAction, EnvArgs};
 pub(crate) use health::{
     HealthAction, HealthArgs, HealthCheckArgs, HealthCounts, HealthDatabaseArgs, HealthFormat,
-    HealthInstallArgs, HealthServeArgs,
+    HealthInstallArgs, HealthSelfTestArgs, HealthServeArgs,
 };
 pub(crate) use history::{HistoryAction, HistoryArgs, HistoryFormat, HistoryVerifyArgs};
 pub(crate) use keys::{
@@ -29,6 +30,7 @@ pub(crate) use migrate::{
 };
 pub(crate) use restore::{DrillArgs, RestoreArgs};
 pub(crate) use retention::{ForgetArgs, PinArgs, PruneArgs, RuleArgs};
+pub(crate) use state::{StateAction, StateArgs, StateCaptureArgs, StateCompareArgs, ValidateArgs};
 
 use crate::exit::EXIT_CODES;
 use crate::limits::LimitArgs;
@@ -97,6 +99,8 @@ pub(crate) enum Command {
     Drill(DrillArgs),
     Migrate(MigrateArgs),
     Health(HealthArgs),
+    State(StateArgs),
+    Validate(ValidateArgs),
     History(HistoryArgs),
     Forget(ForgetArgs),
     Prune(PruneArgs),

@@ -98,6 +98,8 @@ fn run(command: Command, app: App) -> Result<(), Stop> {
         Command::Drill(args) => command::drill::run(&args, &app),
         Command::Migrate(args) => command::migrate::run(&args.what, &app),
         Command::Health(args) => command::health::run(&args, &app),
+        Command::State(args) => command::state::run(&args, &app),
+        Command::Validate(args) => command::validate::run(&args, &app),
         Command::History(args) => command::history::run(&args, &app),
         Command::Forget(args) => command::forget::run(&args, &app),
         Command::Prune(args) => command::prune::run(&args, &app),

@@ -32,7 +32,9 @@ pub mod scratch;
 pub mod seal;
 pub mod secret;
 pub mod sink;
+pub mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod validate;
 
 pub use error::{Error, ErrorKind, Result};

@@ -2,6 +2,7 @@
 
 mod backups;
 mod config;
+mod declared;
 mod demo;
 mod drill;
 mod environment;
@@ -22,6 +23,7 @@ mod schema;
 mod secrets;
 mod service;
 mod signals;
+mod state;
 mod stores;
 
 use opskit_tests::TestDb;
@@ -117,6 +119,10 @@ impl Ended {
 
     fn err(&self) -> String {
         String::from_utf8(self.0.stderr.clone()).unwrap()
+    }
+
+    fn status(&self) -> i32 {
+        self.0.status.code().unwrap()
     }
 
     #[track_caller]

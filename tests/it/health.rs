@@ -1,11 +1,12 @@
 //! Health: each probe turns red on its fault, green after, and never green where it could not see.
 
 mod faults;
+mod load;
 mod rpc;
 
 use opskit_core::context::OpContext;
 use opskit_core::health::{
-    HealthReport, HealthRequest, Limits, Reason, State, Threshold, Verdict, check, probes,
+    HealthReport, HealthRequest, Limits, Reason, State, Threshold, check, probes,
 };
 use opskit_core::postgres::wire::WireConnection;
 use opskit_core::scratch::ScratchServer;
@@ -102,28 +103,7 @@ impl Patient {
             .await
             .unwrap()
     }
-
-    async fn verdict(&self, id: &str) -> Verdict {
-        let mut report = self.check_as(self.server.user(), &[id]).await;
-        report.results.pop().unwrap().verdict
-    }
-
-    /// Asks until the probe says one of these: servers take settings and counters over in their own time.
-    async fn becomes(&self, id: &str, wanted: &[State], when: &str) {
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
-            let verdict = self.verdict(id).await;
-            if wanted.contains(&verdict.state) {
-                return;
-            }
-            assert!(Instant::now() < end, "{id} {when}: {verdict:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
 }
-
-const RED: [State; 2] = [State::Warn, State::Fail];
-const GREEN: [State; 2] = [State::Pass, State::Skipped];
 
 #[tokio::test]
 async fn a_role_that_may_only_connect_is_told_what_it_cannot_see() {

@@ -1,5 +1,6 @@
 //! `health`, as it is typed.
 
+use super::RepositoryArgs;
 use crate::exit::EXIT_CODES;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -7,7 +8,8 @@ use std::path::PathBuf;
 /// Ask a database how it is. Exits with 1 when a probe fails, or could not have seen the problem.
 ///
 /// Probes read on one connection, each within its time, and never wait behind a change of the schema. One that is
-/// blind says so, with the GRANT that lets it see.
+/// blind says so, with the GRANT that lets it see. Where a repository is named, here or in opskit.toml, its backups are
+/// looked at too. Limits, what is accepted until when, and probes of your own stand in opskit.toml.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
 pub(crate) struct HealthArgs {
@@ -27,6 +29,8 @@ pub(crate) enum HealthAction {
     Refresh(HealthDatabaseArgs),
     /// Take `public.health_check` away, and all that it needs
     Uninstall(HealthDatabaseArgs),
+    /// Put the probes to the test: break a scratch server in every way, and see that each probe sees it
+    SelfTest(HealthSelfTestArgs),
     /// Answer over HTTP: /livez, /readyz, /health and /metrics
     Serve(Box<HealthServeArgs>),
 }
@@ -41,6 +45,8 @@ pub(crate) struct HealthServeArgs {
     /// The database: a URL, or a target of opskit.toml [default: DATABASE_URL, SUPABASE_DB_URL, the default target]
     #[arg(long, value_name = "URL")]
     pub(crate) db: Option<String>,
+    #[command(flatten)]
+    pub(crate) repository: RepositoryArgs,
     /// Where to listen; with port 0 the system chooses one, which is told
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9643")]
     pub(crate) listen: String,
@@ -59,6 +65,21 @@ pub(crate) struct HealthServeArgs {
     /// The key of the first of them, as PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// Put the probes to the test.
+///
+/// A scratch server on this machine is broken on purpose, one thing after the other: each probe must be green before, red
+/// with its fault, and green again. Exits with 1 when one is not. Takes a minute or two, and no database but its own.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct HealthSelfTestArgs {
+    /// Try this probe only (locks.blocked), or those of this group (locks); may be given several times
+    #[arg(long = "probe", value_name = "ID")]
+    pub(crate) probes: Vec<String>,
+    /// The directory of the server binaries [default: OPSKIT_PG_BIN, PATH, the usual places]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pg_bin: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -135,6 +156,8 @@ pub(crate) struct HealthCheckArgs {
     /// The database: a URL, or a target of opskit.toml [default: DATABASE_URL, SUPABASE_DB_URL, the default target]
     #[arg(long, value_name = "URL")]
     pub(crate) db: Option<String>,
+    #[command(flatten)]
+    pub(crate) repository: RepositoryArgs,
     /// Ask this probe only (locks.blocked), or those of this group (locks); may be given several times
     #[arg(long = "probe", value_name = "ID")]
     pub(crate) probes: Vec<String>,

@@ -19,4 +19,6 @@ pub(crate) mod prune;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod state;
+pub(crate) mod validate;
 pub(crate) mod verify;

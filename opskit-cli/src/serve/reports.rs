@@ -1,7 +1,8 @@
 //! The last report of some probes, and at most one run that makes a new one.
 
+use crate::command::health::Setup;
 use opskit_core::context::OpContext;
-use opskit_core::health::{HealthReport, HealthRequest, check, probes};
+use opskit_core::health::{HealthReport, HealthRequest, check};
 use opskit_core::postgres::url::DatabaseUrl;
 use opskit_core::{Error, ErrorKind, Result};
 use std::sync::Arc;
@@ -17,15 +18,17 @@ pub(crate) type Outcome = Arc<Result<HealthReport>>;
 pub(crate) struct Runs {
     ctx: OpContext,
     url: DatabaseUrl,
+    setup: Setup,
     one_at_a_time: Semaphore,
     begun: AtomicU64,
 }
 
 impl Runs {
-    pub(crate) fn new(ctx: OpContext, url: DatabaseUrl) -> Self {
+    pub(crate) fn new(ctx: OpContext, url: DatabaseUrl, setup: Setup) -> Self {
         Self {
             ctx,
             url,
+            setup,
             one_at_a_time: Semaphore::new(1),
             begun: AtomicU64::new(0),
         }
@@ -42,7 +45,8 @@ impl Runs {
         };
         let _turn = self.one_at_a_time.acquire().await.map_err(stopped)?;
         self.begun.fetch_add(1, Ordering::Relaxed);
-        Box::pin(check(&self.ctx, &self.url, &probes(), request)).await
+        let probes = self.setup.probes();
+        Box::pin(check(&self.ctx, &self.url, &probes, request)).await
     }
 }
 

@@ -5,14 +5,21 @@
 //! variable that holds its URL, so that no password is in the file; the URL of a hook may be in it, and is
 //! never shown.
 
+mod health;
 mod raw;
 mod retention;
+mod rule;
 #[cfg(test)]
 mod tests;
 mod units;
 mod variable;
 
+pub use health::{
+    Acceptance, Comparison, DeclaredProbe, DeclaredQuestion, DeclaredRequest, DeclaredUrl,
+    HealthLimit, HealthSettings,
+};
 pub use retention::{ClassRetention, Retention};
+pub use rule::{Rule, RuleCheck};
 pub use units::{parse_duration, parse_size};
 pub use variable::{ValuePattern, Variable, VariableClass};
 
@@ -193,7 +200,7 @@ impl HookSettings {
 /// assert!(config.target("ship").unwrap_err().hint().unwrap().contains("shop"));
 /// # Ok::<(), opskit_core::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Config {
     /// The target that is meant when none is named.
@@ -212,6 +219,10 @@ pub struct Config {
     pub limits: Limits,
     /// Where migrations are, and how they run.
     pub migrate: MigrateSettings,
+    /// What health is measured by, and what else is asked.
+    pub health: HealthSettings,
+    /// What must be so of the data.
+    pub rules: Vec<Rule>,
     /// What is called when a run ends.
     pub hooks: HookSettings,
 }

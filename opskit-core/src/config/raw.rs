@@ -1,6 +1,8 @@
 //! The file as it is written, with the place of every value, and its check.
 
+use super::health::{RawHealth, RawProbe};
 use super::retention::{RawClassRetention, RawRetention};
+use super::rule::RawRule;
 use super::variable::RawVariable;
 use super::{
     Config, FILE_NAME, HookSetting, HookSettings, Limits, MigrateSettings, RepositoryPlace, Target,
@@ -39,6 +41,12 @@ struct RawConfig {
     migrate: RawMigrate,
     #[serde(default)]
     hooks: RawHooks,
+    #[serde(default)]
+    health: RawHealth,
+    #[serde(default)]
+    probe: Vec<RawProbe>,
+    #[serde(default)]
+    rule: Vec<RawRule>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,6 +173,7 @@ impl Checker<'_> {
         self.known("repository", repository, &names.repositories)?;
         self.known("target", raw.migrate.staging.as_ref(), &names.targets)?;
         let migrate = self.migrate(raw.migrate)?;
+        let health = self.health(raw.health, raw.probe, &names.targets)?;
         Ok(Config {
             default_target: raw.default_target.map(Spanned::into_inner),
             default_repository: raw.default_repository.map(Spanned::into_inner),
@@ -174,6 +183,8 @@ impl Checker<'_> {
             variables: self.variables(raw.env)?,
             limits: self.limits(&raw.limits)?,
             migrate,
+            health,
+            rules: self.rules(raw.rule, &names.targets)?,
             hooks: HookSettings {
                 on_success: self.hook(raw.hooks.on_success)?,
                 on_failure: self.hook(raw.hooks.on_failure)?,
@@ -313,7 +324,12 @@ impl Checker<'_> {
         Err(self.wrong(&name.span(), what))
     }
 
-    fn known(&self, what: &str, name: Option<&Text>, known: &BTreeSet<String>) -> Result<()> {
+    pub(super) fn known(
+        &self,
+        what: &str,
+        name: Option<&Text>,
+        known: &BTreeSet<String>,
+    ) -> Result<()> {
         match name {
             Some(name) if !known.contains(name.get_ref()) => {
                 // Whatever else stands there may be a secret in the wrong place.

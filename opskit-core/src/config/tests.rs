@@ -285,6 +285,103 @@ fn the_url_of_a_hook_is_not_shown() {
     );
 }
 
+#[test]
+fn mistakes_in_probes_limits_and_rules_name_their_line() {
+    let probe = "[[probe]]\nid = \"a.b\"\n";
+    let rule = "[[rule]]\nid = \"a\"\n";
+    let limit = "[[health.limit]]\nprobe = \"a.b\"\n";
+    let accept = "[[health.accept]]\nprobe = \"a.b\"\n";
+    for (text, line, said) in [
+        (format!("{limit}warn = 2\nfail = 1"), 2, "not above fail"),
+        (
+            format!("{limit}warn = 1\nfail = 2\ntarget = \"x\""),
+            5,
+            "[target.x]",
+        ),
+        (
+            format!("{accept}reason = \" \"\nuntil = \"2027-01-31\""),
+            3,
+            "empty",
+        ),
+        (
+            format!("{accept}reason = \"r\"\nuntil = \"31.1.2027\""),
+            4,
+            "a day such as",
+        ),
+        (
+            format!("{accept}until = \"2027-01-31\""),
+            1,
+            "missing field `reason`",
+        ),
+        (probe.replace("a.b", "b"), 2, "a group and a name"),
+        (probe.to_owned(), 2, "a query, a url or a url_env"),
+        (
+            format!("{probe}query = \"select 1\"\nstatus = 200"),
+            2,
+            "a query, or a url",
+        ),
+        (
+            format!("{probe}query = \"select 1\"\nfail = \"10\""),
+            4,
+            "cannot be read",
+        ),
+        (
+            format!("{probe}query = \"select 1\"\nfail = \"> ten\""),
+            4,
+            "cannot be read",
+        ),
+        (
+            format!("{probe}url = \"https://u:p@x.y\""),
+            3,
+            "without a password",
+        ),
+        (
+            format!("{probe}url = \"https://x.y\"\nheaders = {{ a = \"s3cret value\" }}"),
+            4,
+            "environment variable",
+        ),
+        (
+            format!("{probe}url = \"https://x.y\"\njson = {{ \"a\" = \"== 1\" }}"),
+            4,
+            "slash",
+        ),
+        (
+            format!("{probe}query = \"select 1\"\n{probe}query = \"select 2\""),
+            5,
+            "two probes",
+        ),
+        (format!("{rule}table = \"public.t\""), 2, "one of not_null"),
+        (format!("{rule}rows = {{ min = 1 }}"), 2, "names it"),
+        (
+            format!("{rule}table = \"t\"\nrows = {{ min = 1 }}"),
+            3,
+            "with its schema",
+        ),
+        (
+            format!("{rule}table = \"a.t\"\nrows = {{}}"),
+            2,
+            "a min, a max",
+        ),
+        (
+            format!("{rule}table = \"a.t\"\nnot_null = {{ column = \"c\", ratio = 2.0 }}"),
+            2,
+            "from 0 to 1",
+        ),
+        (
+            format!("{rule}table = \"a.t\"\nquery = \"select 1\""),
+            2,
+            "names no table",
+        ),
+        (
+            format!("{rule}query = \"select 1\"\n{rule}query = \"select 1\""),
+            5,
+            "two rules",
+        ),
+    ] {
+        assert_told(&text, line, said);
+    }
+}
+
 /// The keys that the parser knows, as it tells them itself.
 fn keys_of(table: &str) -> Vec<String> {
     let text = format!("{table}\nno_such_key = 1");
@@ -309,6 +406,11 @@ fn every_key_is_documented() {
         "[env.X]",
         "[limits]",
         "[hooks]",
+        "[health]",
+        "[[health.limit]]",
+        "[[health.accept]]",
+        "[[probe]]",
+        "[[rule]]",
     ];
     for table in tables {
         let keys = keys_of(table);
@@ -319,6 +421,8 @@ fn every_key_is_documented() {
                 format!("`[{key}]`"),
                 format!("`[{key}.NAME]`"),
                 format!("`[{key}.CLASS]`"),
+                format!("`[[{key}]]`"),
+                format!("`[[health.{key}]]`"),
             ];
             let tables = named.iter().any(|table| page.contains(table));
             assert!(page.contains(&row) || tables, "{table} {key}");

@@ -20,28 +20,64 @@ pub struct Threshold {
     pub fail: f64,
 }
 
-/// Thresholds that differ from the defaults, by the probe's id.
+/// What differs from the defaults: thresholds by the probe's id, and by the object that a probe names.
 ///
 /// ```
 /// use opskit_core::health::{Limits, Threshold};
-/// let limits = Limits::default().with("transactions.idle", Threshold { warn: 5.0, fail: 10.0 });
+/// let strict = Threshold { warn: 5.0, fail: 10.0 };
+/// let limits = Limits::default().with("transactions.idle", strict);
 /// assert!(limits.of("transactions.idle").is_some());
+/// let limits = limits.with_object("sequences.exhaustion", "public.orders_id_seq", strict);
+/// assert!(limits.of_object("sequences.exhaustion", "public.orders_id_seq").is_some());
+/// assert!(limits.of_object("sequences.exhaustion", "public.other_id_seq").is_none());
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Limits(BTreeMap<String, Threshold>);
+#[non_exhaustive]
+pub struct Limits {
+    probes: BTreeMap<String, Threshold>,
+    objects: BTreeMap<(String, String), Threshold>,
+    /// How large the server's disk is, in bytes: servers do not tell.
+    pub disk: Option<u64>,
+}
 
 impl Limits {
     /// Sets the threshold of a probe.
     #[must_use]
     pub fn with(mut self, id: impl Into<String>, threshold: Threshold) -> Self {
-        self.0.insert(id.into(), threshold);
+        self.probes.insert(id.into(), threshold);
+        self
+    }
+
+    /// Sets the threshold of a probe for one object, as its findings name it.
+    #[must_use]
+    pub fn with_object(
+        mut self,
+        id: impl Into<String>,
+        object: impl Into<String>,
+        threshold: Threshold,
+    ) -> Self {
+        let key = (id.into(), object.into());
+        self.objects.insert(key, threshold);
         self
     }
 
     /// The threshold of a probe, where one was set.
     #[must_use]
     pub fn of(&self, id: &str) -> Option<Threshold> {
-        self.0.get(id).copied()
+        self.probes.get(id).copied()
+    }
+
+    /// The threshold of a probe for an object: its own, else that of the probe, where one was set.
+    #[must_use]
+    pub fn of_object(&self, id: &str, object: &str) -> Option<Threshold> {
+        let own = self.objects.get(&(id.to_owned(), object.to_owned()));
+        own.copied().or_else(|| self.of(id))
+    }
+
+    /// The probes that a threshold was set for.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        let objects = self.objects.keys().map(|(id, _)| id);
+        self.probes.keys().chain(objects).map(String::as_str)
     }
 }
 
@@ -98,6 +134,13 @@ impl Sample {
     pub(super) fn field(row: &[Option<String>], at: usize) -> Option<&str> {
         row.get(at)?.as_deref()
     }
+
+    /// Why the probe does not apply, where that is all there is to say.
+    pub(super) fn skipped(&self) -> Option<&str> {
+        let row = self.rows.first()?;
+        (Self::field(row, 1) == Some("skipped"))
+            .then(|| Self::field(row, 2).unwrap_or("it does not apply here"))
+    }
 }
 
 /// One question about a server's health.
@@ -107,13 +150,13 @@ impl Sample {
 #[async_trait]
 pub trait HealthProbe: std::fmt::Debug + Send + Sync {
     /// Its name, such as `locks.blocked`. Never changes.
-    fn id(&self) -> &'static str;
+    fn id(&self) -> &str;
 
     /// What it looks for, in one line, with the unit of its threshold.
-    fn about(&self) -> &'static str;
+    fn about(&self) -> &str;
 
     /// What to do when it is not green.
-    fn remedy(&self) -> &'static str;
+    fn remedy(&self) -> &str;
 
     /// What must be so before it can see.
     fn requires(&self) -> Requirements;

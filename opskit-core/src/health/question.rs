@@ -11,12 +11,13 @@ use async_trait::async_trait;
 pub(super) enum Reading {
     /// A number, held against the threshold, in this unit. NULL where it cannot be seen, for this reason.
     Number(Threshold, &'static str, Reason),
-    /// The state itself: `warn`, `fail`, `skipped` or `unknown`.
+    /// The state itself: `warn`, `fail` or `unknown`.
     Word,
 }
 
-/// One query that gives rows of object, reading and detail: none where nothing is wrong. Where a reading is NULL, the
-/// detail is the statement that cures it, if one does.
+/// One query that gives rows of object, reading and detail: none where nothing is wrong, and one with the reading
+/// `skipped` where it does not apply. Where a reading is NULL or `unknown`, the detail is the statement that cures it, if
+/// one does.
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) id: &'static str,
@@ -25,20 +26,22 @@ pub(super) struct Question {
     pub(super) version: u32,
     pub(super) needs: Needs,
     pub(super) reading: Reading,
+    /// The query for servers before this major version, where they need another one.
+    pub(super) older: Option<(u32, &'static str)>,
     pub(super) sql: &'static str,
 }
 
 #[async_trait]
 impl HealthProbe for Question {
-    fn id(&self) -> &'static str {
+    fn id(&self) -> &str {
         self.id
     }
 
-    fn about(&self) -> &'static str {
+    fn about(&self) -> &str {
         self.about
     }
 
-    fn remedy(&self) -> &'static str {
+    fn remedy(&self) -> &str {
         self.remedy
     }
 
@@ -57,7 +60,11 @@ impl HealthProbe for Question {
     }
 
     async fn sample(&self, server: &mut Server) -> Result<Sample> {
-        let rows = server.ask(self.sql).await?;
+        let sql = match self.older {
+            Some((version, sql)) if server.major() < version => sql,
+            _ => self.sql,
+        };
+        let rows = server.ask(sql).await?;
         Ok(Sample { rows })
     }
 
@@ -65,53 +72,100 @@ impl HealthProbe for Question {
         match self.reading {
             Reading::Word => judge_words(now),
             Reading::Number(threshold, unit, blind) => {
-                let threshold = limits.of(self.id).unwrap_or(threshold);
-                judge_numbers(now, threshold, unit, blind)
+                judge_numbers(now, self.id, limits, threshold, (unit, blind))
             }
         }
     }
 }
 
-fn judge_words(now: &Sample) -> Verdict {
-    let mut findings = Vec::new();
-    for row in &now.rows {
-        let detail = Sample::field(row, 2).unwrap_or_default();
-        let state = match Sample::field(row, 1) {
-            Some("skipped") => return Verdict::skipped(detail),
-            Some("unknown") => return Verdict::unknown(Reason::Visibility, detail),
-            Some("warn") => State::Warn,
-            Some("fail") => State::Fail,
-            _ => return Verdict::unknown(Reason::Error, "the answer has no state"),
-        };
-        findings.push(finding(row, state, detail.to_owned()));
+fn word(text: &str) -> Option<State> {
+    match text {
+        "warn" => Some(State::Warn),
+        "fail" => Some(State::Fail),
+        _ => None,
     }
-    Verdict::found(findings)
 }
 
-fn judge_numbers(now: &Sample, limit: Threshold, unit: &str, blind: Reason) -> Verdict {
-    let (mut findings, mut unseen, mut cures) = (Vec::new(), Vec::new(), Vec::new());
+/// Rows of object, state and detail.
+pub(super) fn judge_words(now: &Sample) -> Verdict {
+    if let Some(because) = now.skipped() {
+        return Verdict::skipped(because);
+    }
+    let mut all = Judged::default();
     for row in &now.rows {
-        let reading = Sample::field(row, 1).and_then(|text| text.parse::<f64>().ok());
         let detail = Sample::field(row, 2).unwrap_or_default();
-        let Some(value) = reading.filter(|value| value.is_finite()) else {
-            unseen.push(finding(row, State::Unknown, "cannot be seen".to_owned()));
-            cures.extend((!detail.is_empty()).then(|| detail.to_owned()));
-            continue;
-        };
-        if let Some(state) = against(value, limit) {
-            let detail = format!("{value:.1} {unit} {detail}");
-            findings.push(finding(row, state, detail.trim_end().to_owned()));
+        match Sample::field(row, 1) {
+            Some("unknown") => all.unseen(row),
+            other => match other.and_then(word) {
+                Some(state) => all.findings.push(finding(row, state, detail.to_owned())),
+                None => return Verdict::unknown(Reason::Error, "the answer has no state"),
+            },
         }
     }
-    let is_blind = !unseen.is_empty();
-    findings.extend(unseen);
-    let mut verdict = Verdict::found(findings);
-    if is_blind {
-        verdict.reason = Some(blind);
-        verdict.because = Some("not everything can be seen".to_owned());
-        verdict.cure = (!cures.is_empty()).then(|| cures.join("\n"));
+    all.verdict(Reason::Privilege)
+}
+
+/// Rows of object, number and detail; `warn` and `fail` in place of a number are the state itself. `unit` is that of the number, with the reason for which one cannot be seen.
+pub(super) fn judge_numbers(
+    now: &Sample,
+    id: &str,
+    limits: &Limits,
+    default: Threshold,
+    (unit, blind): (&str, Reason),
+) -> Verdict {
+    if let Some(because) = now.skipped() {
+        return Verdict::skipped(because);
     }
-    verdict
+    let mut all = Judged::default();
+    for row in &now.rows {
+        let detail = Sample::field(row, 2).unwrap_or_default();
+        if let Some(state) = Sample::field(row, 1).and_then(word) {
+            all.findings.push(finding(row, state, detail.to_owned()));
+            continue;
+        }
+        let reading = Sample::field(row, 1).and_then(|text| text.parse::<f64>().ok());
+        let Some(value) = reading.filter(|value| value.is_finite()) else {
+            all.unseen(row);
+            continue;
+        };
+        let object = Sample::field(row, 0).unwrap_or_default();
+        let limit = limits.of_object(id, object).unwrap_or(default);
+        if let Some(state) = against(value, limit) {
+            let detail = format!("{value:.1} {unit} {detail}");
+            let finding = finding(row, state, detail.trim_end().to_owned());
+            all.findings.push(finding);
+        }
+    }
+    all.verdict(blind)
+}
+
+/// What is known of the rows so far.
+#[derive(Default)]
+struct Judged {
+    findings: Vec<Finding>,
+    unseen: Vec<Finding>,
+    cures: Vec<String>,
+}
+
+impl Judged {
+    /// A row whose reading cannot be seen; its detail is what cures that.
+    fn unseen(&mut self, row: &[Option<String>]) {
+        let found = finding(row, State::Unknown, "cannot be seen".to_owned());
+        self.unseen.push(found);
+        let cure = Sample::field(row, 2).filter(|cure| !cure.is_empty());
+        self.cures.extend(cure.map(str::to_owned));
+    }
+
+    fn verdict(self, blind: Reason) -> Verdict {
+        let is_blind = !self.unseen.is_empty();
+        let mut verdict = Verdict::found(self.findings).and(self.unseen);
+        if is_blind {
+            verdict.reason = Some(blind);
+            verdict.because = Some("not everything can be seen".to_owned());
+            verdict.cure = (!self.cures.is_empty()).then(|| self.cures.join("\n"));
+        }
+        verdict
+    }
 }
 
 /// How bad a reading is, where it is bad.
@@ -142,6 +196,27 @@ mod tests {
         }
     }
 
+    fn judge(now: &Sample, limit: Threshold) -> Verdict {
+        let limits = Limits::default();
+        judge_numbers(now, "a.b", &limits, limit, ("s", Reason::Privilege))
+    }
+
+    #[test]
+    fn an_object_may_have_its_own_limit_and_what_is_skipped_is_no_pass() {
+        let [strict, lax] = [1.0, 90.0].map(|warn| Threshold { warn, fail: 100.0 });
+        let limits = Limits::default().with_object("a.b", "big", lax);
+        let now = sample(&[
+            [Some("big"), Some("50"), None],
+            [Some("small"), Some("50"), None],
+        ]);
+        let verdict = judge_numbers(&now, "a.b", &limits, strict, ("s", Reason::Privilege));
+        let objects: Vec<_> = verdict.findings.iter().map(|it| &*it.object).collect();
+        assert_eq!(objects, ["small"]);
+        let now = sample(&[[Some("the server"), Some("skipped"), Some("it is off")]]);
+        assert_eq!(judge(&now, strict).state, State::Skipped);
+        assert_eq!(judge_words(&now).state, State::Skipped);
+    }
+
     #[test]
     fn numbers_are_held_against_both_limits() {
         let limit = Threshold {
@@ -150,7 +225,7 @@ mod tests {
         };
         let state = |value| {
             let now = sample(&[[Some("s"), Some(value), None]]);
-            judge_numbers(&now, limit, "%", Reason::Privilege).state
+            judge(&now, limit).state
         };
         assert_eq!(state("69.9"), State::Pass);
         assert_eq!(state("70"), State::Warn);
@@ -168,7 +243,7 @@ mod tests {
             [Some("a"), Some("0"), None],
             [Some("b"), None, Some("GRANT x;")],
         ]);
-        let verdict = judge_numbers(&now, limit, "s", Reason::Privilege);
+        let verdict = judge(&now, limit);
         assert_eq!(
             (verdict.state, verdict.reason),
             (State::Unknown, Some(Reason::Privilege))

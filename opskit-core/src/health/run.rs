@@ -4,11 +4,15 @@ use super::probe::{HealthProbe, Limits, Sample};
 use super::report::{FORMAT, HealthReport, ProbeResult};
 use super::server::{Server, ServerIdentity};
 use super::verdict::{Reason, Verdict};
+use crate::config::Acceptance;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::postgres::url::DatabaseUrl;
 use crate::repository::rfc3339;
 use std::time::Duration;
+
+/// How much longer than its time a probe may take, to end by itself.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a run is asked for.
 #[derive(Debug, Clone)]
@@ -18,6 +22,8 @@ pub struct HealthRequest {
     pub only: Vec<String>,
     /// Thresholds that differ from the defaults.
     pub limits: Limits,
+    /// Findings that somebody decided to live with.
+    pub accept: Vec<Acceptance>,
     /// An earlier report of the same server, which counters are compared with.
     pub before: Option<HealthReport>,
     /// How long the run may take: 30 s at first.
@@ -31,6 +37,7 @@ impl Default for HealthRequest {
         Self {
             only: Vec::new(),
             limits: Limits::default(),
+            accept: Vec::new(),
             before: None,
             deadline: Duration::from_secs(30),
             probe_deadline: Duration::from_secs(5),
@@ -39,13 +46,22 @@ impl Default for HealthRequest {
 }
 
 impl HealthRequest {
-    /// Whether each name is that of a probe, or of a group of them.
+    /// Whether each name is that of a probe, or of a group of them. A limit or an acceptance of a probe that is not there
+    /// would be no limit at all, and nobody would know.
     ///
     /// # Errors
     /// `InvalidInput` for the first that is not.
     pub fn check_names(&self, probes: &[Box<dyn HealthProbe>]) -> Result<()> {
-        let is_there = |wanted: &&String| !probes.iter().any(|probe| matches(wanted, probe.id()));
-        match self.only.iter().find(is_there) {
+        let is_there = |wanted: &str| probes.iter().any(|probe| matches(wanted, probe.id()));
+        let is_probe = |wanted: &str| probes.iter().any(|probe| probe.id() == wanted);
+        let only = self.only.iter().map(String::as_str);
+        let accept = self.accept.iter().map(|accepted| &*accepted.probe);
+        let mut unknown = only.filter(|name| !is_there(name)).chain(
+            accept
+                .chain(self.limits.ids())
+                .filter(|name| !is_probe(name)),
+        );
+        match unknown.next() {
             None => Ok(()),
             Some(name) => {
                 let message = format!("there is no probe \"{name}\"");
@@ -56,8 +72,13 @@ impl HealthRequest {
     }
 
     fn wants(&self, id: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|wanted| matches(wanted, id))
+        is_wanted(&self.only, id)
     }
+}
+
+/// Whether a probe is among those that are named; all are where none is.
+pub(super) fn is_wanted(only: &[String], id: &str) -> bool {
+    only.is_empty() || only.iter().any(|wanted| matches(wanted, id))
 }
 
 fn matches(wanted: &str, id: &str) -> bool {
@@ -100,8 +121,11 @@ pub async fn check(
             .saturating_sub(ctx.clock().elapsed() - begun)
     };
     let connected = tokio::time::timeout(request.deadline, async {
-        let mut server = Server::connect(url, ctx.cancel()).await?;
+        let mut server = Server::connect(url, ctx).await?;
         let identity = server.identity().await?;
+        if let Some(before) = &request.before {
+            same_database(&before.server, &identity)?;
+        }
         Ok::<_, Error>((server, identity))
     });
     let (mut server, identity) = ctx.cancel().guard(flat(connected)).await?;
@@ -110,6 +134,7 @@ pub async fn check(
         let started = ctx.clock().elapsed();
         let asked = one(&mut server, &identity, probe.as_ref(), request, left());
         let (verdict, sample) = ctx.cancel().guard(async { Ok(asked.await) }).await?;
+        let verdict = verdict.accepting(probe.id(), &request.accept, ctx.clock().now().date());
         results.push(ProbeResult {
             id: probe.id().to_owned(),
             remedy: probe.remedy().to_owned(),
@@ -141,6 +166,19 @@ async fn flat<T>(
     work.await.map_err(late)?
 }
 
+/// Counters of another database would be compared with this one's.
+fn same_database(before: &ServerIdentity, now: &ServerIdentity) -> Result<()> {
+    let differs = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
+    if before.database == now.database
+        && !differs(&before.system_identifier, &now.system_identifier)
+    {
+        return Ok(());
+    }
+    let message = "the earlier report is of another database";
+    Err(Error::new(ErrorKind::InvalidInput, message)
+        .with_hint("Compare with a report of this one, or with none."))
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -159,7 +197,8 @@ async fn one(
         let because = "the run's time was over before it was asked";
         return (Verdict::unknown(Reason::TimeOut, because), None);
     }
-    server.set_statement_timeout(left.min(request.probe_deadline));
+    let time = left.min(request.probe_deadline);
+    server.set_statement_timeout(time);
     let before = request.before.as_ref().and_then(|report| {
         let earlier = report
             .results
@@ -167,7 +206,10 @@ async fn one(
             .find(|result| result.id == probe.id())?;
         earlier.sample.as_ref()
     });
-    match probe.sample(server).await {
+    // Not every probe asks the server, which would end it in time.
+    let asked = tokio::time::timeout(time + PATIENCE, probe.sample(server));
+    let late = |_| Error::new(ErrorKind::Timeout, "it did not end in time");
+    match asked.await.map_err(late).flatten() {
         Ok(sample) => (probe.judge(&sample, before, &request.limits), Some(sample)),
         Err(error) => (blind_by(&error), None),
     }

@@ -127,6 +127,30 @@ impl Verdict {
         Self::of(findings, State::Pass)
     }
 
+    /// With these findings as well.
+    #[must_use]
+    pub(super) fn and(mut self, more: Vec<Finding>) -> Self {
+        self.findings.extend(more);
+        self.again()
+    }
+
+    /// The state that its findings make it, which changed.
+    pub(super) fn again(self) -> Self {
+        let Self {
+            reason,
+            because,
+            cure,
+            findings,
+            ..
+        } = self;
+        Self {
+            reason,
+            because,
+            cure,
+            ..Self::found(findings)
+        }
+    }
+
     fn of(mut findings: Vec<Finding>, at_least: State) -> Self {
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.state));
         Self {

@@ -126,10 +126,16 @@ impl Run<'_> {
     ) -> Result<()> {
         let safety = &self.runner.safety;
         let database = report.database.clone();
-        if call(safety.before.as_ref(), "before", &database, self.files).await? {
-            report.writers = Writers::Stopped;
-        }
-        let done = Box::pin(self.go(history, report, locked)).await;
+        // One that failed may have stopped some of those who write: they are let in again as well.
+        let done = match call(safety.before.as_ref(), "before", &database, self.files).await {
+            Ok(stopped) => {
+                if stopped {
+                    report.writers = Writers::Stopped;
+                }
+                Box::pin(self.go(history, report, locked)).await
+            }
+            Err(error) => Err(error),
+        };
         if let Err(error) = call(safety.after.as_ref(), "after", &database, self.files).await {
             let message = error.chain().join(": ");
             self.ctx.emit(Event::Warning { message });

@@ -25,8 +25,10 @@ pub struct Harm {
 pub enum HarmKind {
     /// An object, a column or a constraint is gone.
     ObjectGone,
-    /// A table has fewer rows, or rows were deleted or changed.
+    /// A table has fewer rows, or rows were deleted.
     RowsLost,
+    /// Rows that were there do not say what they said.
+    RowsChanged,
     /// Row-level security or a policy lets more through.
     SecurityWeakened,
     /// Everybody may do more.
@@ -42,16 +44,22 @@ pub struct RowCount {
     pub after: Option<u64>,
 }
 
-/// All harm that was done.
+/// All harm that was done; `open` are new policies that hold for every row.
 pub(super) fn judge(
     diff: &FactsDiff,
     counts: &BTreeMap<QualifiedName, RowCount>,
     applied: &[Applied],
+    open: &BTreeSet<String>,
 ) -> Vec<Harm> {
     let mut harms: BTreeSet<Harm> = BTreeSet::new();
     for object in &diff.objects {
         judge_object(object, &mut harms);
     }
+    let everything = || "lets everything through".to_owned();
+    harms.extend(
+        open.iter()
+            .map(|policy| harm(HarmKind::SecurityWeakened, policy.clone(), everything())),
+    );
     for (table, count) in counts {
         if count.after.is_none_or(|after| after < count.before) {
             let now = count
@@ -104,20 +112,6 @@ fn judge_object(object: &ObjectDiff, harms: &mut BTreeSet<Harm>) {
         }
         for attribute in &row.attributes {
             judge_attribute(object, row, attribute, harms);
-        }
-    }
-    if object.only_in == Some(Side::B) && object.object.starts_with("policy ") {
-        let open = object.rows.iter().flat_map(|row| &row.attributes);
-        let open = open.filter(|one| matches!(one.name.as_str(), "polqual" | "polwithcheck"));
-        if open
-            .into_iter()
-            .any(|one| one.to.as_deref() == Some("true"))
-        {
-            harms.insert(harm(
-                HarmKind::SecurityWeakened,
-                name(),
-                "lets everything through".to_owned(),
-            ));
         }
     }
 }

@@ -40,6 +40,7 @@ mod status;
 mod suite;
 mod swap;
 mod traffic;
+mod values;
 mod words;
 
 pub use class::TransactionUse;

@@ -7,6 +7,7 @@ use super::plan::Plan;
 use super::run::{Applied, Failure, Locked, Measure, RunLimits, RunNotes, run};
 use super::snapshot;
 use super::suite::{Suite, SuiteReport};
+use super::values::{open_policies, overwritten};
 use crate::backup::drill::{DrillRequest, Restored, restore_apart};
 use crate::catalog::Scope;
 use crate::catalog::diff::{Compared, FactsDiff};
@@ -16,7 +17,7 @@ use crate::name::{QualifiedName, quote_ident};
 use crate::postgres::facts::read_facts;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
-use crate::repository::{BackupId, Repository, apart};
+use crate::repository::{BackupId, BackupReader, Contents, Repository, apart};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -119,8 +120,7 @@ pub async fn rehearse(
         bin_dir: request.bin_dir.clone(),
         ..DrillRequest::default()
     };
-    let (from, wanted) = (repository.clone(), id.clone());
-    let backup = apart(move || from.read(&wanted)).await?;
+    let (backup, contents) = read(repository, id).await?;
     let mut place = Box::pin(restore_apart(ctx, backup, &drill)).await?;
     let admin = place.url.clone();
     let url = login(ctx, &admin, place.role()).await?;
@@ -139,7 +139,9 @@ pub async fn rehearse(
     .await?;
     let diff = FactsDiff::between(&facts, &now, Compared::Objects);
     let counts = side_by_side(&before, &after);
-    let harms = judge(&diff, &counts, &ran.applied);
+    let open = open_policies(ctx, &url, &diff).await?;
+    let mut harms = judge(&diff, &counts, &ran.applied, &open);
+    harms.extend(overwritten(ctx, &admin, &contents.tables, &ran.applied).await?);
     let held = exclusive_by_relation(&ran.applied);
     let failed = ran.failure.is_some() || ran.tests.iter().any(|suite| !suite.is_green());
     let rehearsal = Rehearsal {
@@ -170,6 +172,17 @@ pub async fn rehearse(
     };
     place.stop().await?;
     Ok(rehearsal)
+}
+
+/// The backup, and what it says that it holds.
+async fn read(repository: &Repository, id: &BackupId) -> Result<(BackupReader, Contents)> {
+    let (from, wanted) = (repository.clone(), id.clone());
+    let read = move || {
+        let backup = from.read(&wanted)?;
+        let contents = backup.contents()?;
+        Ok((backup, contents))
+    };
+    apart(read).await
 }
 
 /// What could not be restored as it was.

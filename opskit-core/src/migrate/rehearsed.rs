@@ -138,6 +138,7 @@ impl Rehearsed {
                 let kind = match harm.kind {
                     HarmKind::ObjectGone => "something goes",
                     HarmKind::RowsLost => "rows are lost",
+                    HarmKind::RowsChanged => "rows are written over",
                     HarmKind::SecurityWeakened => "access gets weaker",
                     HarmKind::GrantWidened => "everybody may do more",
                 };

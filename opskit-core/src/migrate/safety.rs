@@ -34,7 +34,7 @@ pub struct Safety {
     /// Called before the backup: to stop whoever writes. One that fails stops the run; one that succeeds stands for
     /// [`Writers::Stopped`].
     pub before: Option<Hook>,
-    /// Called at the end, however the run ended, where `before` was: to let writers in again.
+    /// Called at the end, however the run ended, and where `before` failed too: to let writers in again.
     pub after: Option<Hook>,
 }
 

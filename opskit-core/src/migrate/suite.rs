@@ -257,6 +257,10 @@ impl Suite {
 struct Tap {
     tests: Vec<TestResult>,
     planned: Option<usize>,
+    /// Whether there was a line of TAP.
+    has_lines: bool,
+    /// Queries of several columns without a truth value in the second.
+    untold: usize,
 }
 
 impl Tap {
@@ -270,6 +274,7 @@ impl Tap {
                 texts.flat_map(str::lines).for_each(|line| self.line(line));
             }
             [_, ok, ..] if ok.type_oid == BOOL_OID => set.rows.iter().for_each(|row| self.row(row)),
+            [_, _, ..] => self.untold += 1,
             _ => {}
         }
     }
@@ -298,6 +303,7 @@ impl Tap {
             (_, Some(rest)) => (TestOutcome::Failed, rest),
             _ => return self.other(line),
         };
+        self.has_lines = true;
         let rest = rest
             .trim_start_matches(|c: char| c.is_ascii_digit())
             .trim_start();
@@ -351,6 +357,16 @@ impl Tap {
 
     fn finish(mut self) -> Vec<TestResult> {
         let ran = self.tests.len();
+        // Files of TAP may ask for other things. In one of rows, what was meant as a check checked nothing.
+        if self.untold > 0 && !self.has_lines && self.planned.is_none() {
+            self.fail(
+                "each query of several columns tells whether it holds",
+                &format!(
+                    "{} have no truth value in the second column: name, ok, detail",
+                    self.untold
+                ),
+            );
+        }
         match self.planned {
             Some(planned) if planned != ran => {
                 self.fail(
@@ -413,6 +429,34 @@ mod tests {
                 .1,
             TestOutcome::Failed
         );
+    }
+
+    #[test]
+    fn a_query_that_was_meant_as_a_check_and_is_none_fails() {
+        use crate::postgres::wire::Column;
+        let set = |second: u32| {
+            let column = |type_oid| Column {
+                name: "c".to_owned(),
+                type_oid,
+                type_modifier: -1,
+            };
+            ResultSet {
+                columns: vec![column(25), column(second)],
+                rows: vec![vec![Some("a".to_owned()), Some("t".to_owned())]],
+                tag: String::new(),
+            }
+        };
+        let outcomes = |sets: &[ResultSet], lines: &[&str]| {
+            let mut tap = Tap::default();
+            sets.iter().for_each(|set| tap.take(set));
+            lines.iter().for_each(|line| tap.line(line));
+            let tests = tap.finish().into_iter();
+            tests.map(|test| test.outcome).collect::<Vec<_>>()
+        };
+        use TestOutcome::{Failed, Passed};
+        assert_eq!(outcomes(&[set(BOOL_OID)], &[]), [Passed]);
+        assert_eq!(outcomes(&[set(BOOL_OID), set(25)], &[]), [Passed, Failed]);
+        assert_eq!(outcomes(&[set(25)], &["1..1", "ok 1 - a"]), [Passed]);
     }
 
     #[test]

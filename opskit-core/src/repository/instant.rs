@@ -44,7 +44,7 @@ pub(crate) fn rfc3339(at: OffsetDateTime) -> Result<String> {
 }
 
 /// The instant that a document tells.
-pub(super) fn parse_rfc3339(text: &str) -> Result<OffsetDateTime> {
+pub(crate) fn parse_rfc3339(text: &str) -> Result<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).map_err(|source| {
         let text = start_of(text, 40);
         Error::new(ErrorKind::Damaged, format!("{text:?} is no time")).with_source(source)

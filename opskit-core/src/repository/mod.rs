@@ -34,7 +34,7 @@ pub use history::{
     VerifyOutcome, VerifyRecord,
 };
 pub use id::BackupId;
-pub(crate) use instant::rfc3339;
+pub(crate) use instant::{parse_rfc3339, rfc3339};
 pub use keyring::{ENCRYPTION_VERSION, Encryption, Keyring};
 pub use keys::{BackupKeys, KeyCheck, Others, RekeyReport};
 pub(crate) use layout::SEALED;

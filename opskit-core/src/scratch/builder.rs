@@ -27,6 +27,7 @@ pub struct ScratchBuilder {
     locale: String,
     superuser: String,
     options: Vec<(String, String)>,
+    initdb_options: Vec<String>,
     durability: Durability,
     start_timeout: Duration,
 }
@@ -42,6 +43,7 @@ impl ScratchBuilder {
             locale: "C.UTF-8".to_owned(),
             superuser: SUPERUSER.to_owned(),
             options: Vec::new(),
+            initdb_options: Vec::new(),
             durability: Durability::Off,
             start_timeout: Duration::from_secs(60),
         }
@@ -149,6 +151,18 @@ impl ScratchBuilder {
         self
     }
 
+    /// Has the server keep checksums of its pages, as 18 and managed servers do by themselves.
+    ///
+    /// ```
+    /// # use opskit_core::scratch::ScratchServer;
+    /// let builder = ScratchServer::builder().data_checksums();
+    /// ```
+    #[must_use]
+    pub fn data_checksums(mut self) -> Self {
+        self.initdb_options.push("--data-checksums".to_owned());
+        self
+    }
+
     /// Keeps `fsync`, `synchronous_commit` and `full_page_writes` on. They are off otherwise:
     /// nobody needs a scratch server after a crash of the machine.
     ///
@@ -230,6 +244,7 @@ impl ScratchBuilder {
             encoding: &self.encoding,
             locale: &self.locale,
             superuser: &self.superuser,
+            options: &self.initdb_options,
         };
         // Before the work, so that a refused option costs nothing.
         let settings = settings::render(self.durability, &self.options, &dir.socket())?;

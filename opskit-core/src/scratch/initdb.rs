@@ -24,6 +24,7 @@ pub(super) struct Cluster<'a> {
     pub(super) encoding: &'a str,
     pub(super) locale: &'a str,
     pub(super) superuser: &'a str,
+    pub(super) options: &'a [String],
 }
 
 impl Cluster<'_> {
@@ -63,7 +64,8 @@ impl Cluster<'_> {
         command.args(["--auth=trust", "--no-sync", "-U", self.superuser]);
         command
             .arg(format!("--encoding={}", self.encoding))
-            .arg(format!("--locale={locale}"));
+            .arg(format!("--locale={locale}"))
+            .args(self.options);
         tokio::process::Command::from(command)
             .kill_on_drop(true)
             .output()

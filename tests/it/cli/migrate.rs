@@ -227,6 +227,22 @@ async fn tests_and_hooks_stand_around_a_run() {
         "{told}"
     );
     assert!(told.trim_end().ends_with('A'), "{told}");
+    // A hook that failed may have stopped some of who writes: the other one lets them in again.
+    let path = project.path().join("opskit.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let broken = text
+        .replace(&hook("B"), "[\"false\"]")
+        .replace(&hook("A"), &hook("C"));
+    fs::write(&path, broken).unwrap();
+    project.file("2_more.sql", "create table more (i int);\n");
+    project.call(&["apply", "--no-backup"]).code(1);
+    let told = fs::read_to_string(&log).unwrap();
+    assert!(told.trim_end().ends_with('C'), "{told}");
+    assert_eq!(
+        project.db.psql("select to_regclass('more') is null").await,
+        "t"
+    );
+    fs::write(&path, text).unwrap();
     project.call(&["verify"]).code(0);
     project.db.psql("drop table orders").await;
     let red = project.call(&["verify", "checks/a.sql"]).code(1).out();

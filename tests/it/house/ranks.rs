@@ -20,7 +20,7 @@ const ORDER: [&[&str]; 16] = [
     &["postgres"],
     &["scratch"],
     &["backup"],
-    &["migrate", "health"],
+    &["migrate", "health", "state", "validate"],
     &["testing"],
     &["lib"],
 ];

@@ -121,6 +121,22 @@ async fn a_password_in_the_line_is_not_shown() {
 }
 
 #[tokio::test]
+async fn a_procedure_that_commits_runs_where_the_file_asks_for_no_transaction() {
+    let db = opskit_tests::database().await;
+    applied(&runner(&db, &[BASE])).await;
+    let text = "-- opskit: no-transaction\ncreate table batches (i int);\n\
+                create procedure work() language plpgsql as $$ begin for i in 1..3 loop insert into batches values (i); commit; end loop; end $$;\n\
+                call work();\ndo $$ begin insert into batches values (4); commit; end $$;\n\
+                create procedure plain() language sql as $$ insert into batches values (5) $$;\ncall plain();";
+    applied(&runner(&db, &[BASE, ("2_batches.sql", text)])).await;
+    assert_eq!(
+        db.psql("select string_agg(i::text, ',' order by i) from batches")
+            .await,
+        "1,2,3,4,5"
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_in_a_transaction_goes_on_where_it_failed() {
     let db = opskit_tests::database().await;
     applied(&runner(&db, &[BASE])).await;

@@ -200,6 +200,16 @@ const HIDDEN: &[(&str, HarmKind, &str)] = &[
         "view public.totals",
     ),
     (
+        "do $$ begin execute 'create policy al' || 'l_of_it on secrets using (1 = 1)'; end $$;",
+        HarmKind::SecurityWeakened,
+        "policy all_of_it on public.secrets",
+    ),
+    (
+        "update orders set note = 'gone' where id = 7;",
+        HarmKind::RowsChanged,
+        "public.orders",
+    ),
+    (
         "alter policy own on secrets using (true);",
         HarmKind::SecurityWeakened,
         "policy own on public.secrets",
@@ -230,7 +240,7 @@ async fn harm_is_judged_by_what_happened() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_harmless_has_no_harm_and_a_waiver_lets_harm_pass() {
     let db = opskit_tests::database().await;
-    let harmless = "create table more (i int); insert into more values (1); alter table orders add j int; create index on orders (j); update orders set note = note || '!' where id = 1; grant select on more to current_user;";
+    let harmless = "create table more (i int); insert into more values (1); alter table orders add j int; create index on orders (j); update orders set j = total; create policy theirs on secrets using (owner = session_user); grant select on more to current_user;";
     let (_, rehearsal) = rehearsed(&db, &[BASE, ("2_fine.sql", harmless)]).await;
     assert!(rehearsal.harms.is_empty(), "{:?}", rehearsal.harms);
     assert_ne!(rehearsal.outcome, RehearsalOutcome::Failed);

@@ -7,6 +7,7 @@ use cases::{BEYOND_PSQL, CASES, PARTS, REFUSED};
 use fake::{Fake, Sent};
 use opskit_core::error::ErrorKind;
 use opskit_core::migrate::{Script, tokens};
+use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
 fn parse(text: &str) -> Script {
@@ -123,39 +124,99 @@ for text in json.load(sys.stdin):
 json.dump(out, sys.stdout)
 ";
 
-#[test]
-fn statements_are_those_of_the_grammar() {
-    let Some(python) = std::env::var_os("OPSKIT_TEST_PYTHON") else {
-        println!("OPSKIT_TEST_PYTHON is not set: the grammar is not asked");
-        return;
-    };
+/// The statements of each text by the server's grammar, or nothing where it cannot be parsed.
+fn by_grammar(python: &OsStr, texts: &[String]) -> Vec<Option<Vec<String>>> {
     let mut python = Command::new(python)
         .args(["-c", PGLAST])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let cases: Vec<_> = CASES.iter().chain(BEYOND_PSQL).collect();
     let mut input = python.stdin.take().unwrap();
-    serde_json::to_writer(&mut input, &cases).unwrap();
+    // It writes only after it has read everything.
+    serde_json::to_writer(&mut input, texts).unwrap();
     drop(input);
     let output = python.wait_with_output().unwrap();
     assert!(output.status.success());
     let found: Vec<Option<Vec<String>>> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(found.len(), cases.len());
+    assert_eq!(found.len(), texts.len());
+    found
+        .into_iter()
+        .map(|found| {
+            let sql = |sql: String| theirs(&Sent { sql, rows: None });
+            let found = found?.into_iter().filter_map(sql);
+            Some(found.map(|it| it.sql).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn statements_are_those_of_the_grammar() {
+    let Some(python) = std::env::var_os("OPSKIT_TEST_PYTHON") else {
+        println!("OPSKIT_TEST_PYTHON is not set: the grammar is not asked");
+        return;
+    };
+    let cases: Vec<_> = CASES.iter().chain(BEYOND_PSQL).collect();
+    let texts: Vec<String> = cases.iter().map(|text| (**text).to_owned()).collect();
     let mut compared = 0;
-    for (text, found) in cases.iter().zip(found) {
-        let Some(found) = found else {
+    for (text, found) in cases.iter().zip(by_grammar(&python, &texts)) {
+        let Some(theirs) = found else {
             assert!(!BEYOND_PSQL.contains(text), "{text:?} is SQL");
             continue;
         };
-        let found = found.into_iter();
-        let theirs = found.filter_map(|sql| theirs(&Sent { sql, rows: None }));
-        let theirs: Vec<_> = theirs.map(|it| it.sql).collect();
         let ours: Vec<_> = ours(text).into_iter().map(|it| it.sql).collect();
         assert_eq!(ours, theirs, "{text:?}");
         compared += 1;
     }
     println!("{compared} of {} files can be parsed", cases.len());
     assert!(compared > 60);
+}
+
+/// Commands of `psql`, and statements that are wrong on purpose, are no SQL: what is left without their lines often is.
+fn without_psql(text: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    lines
+        .filter(|line| !line.trim_start().starts_with('\\'))
+        .collect()
+}
+
+#[test]
+fn the_regression_tests_of_postgres_are_split_as_its_grammar_splits_them() {
+    let (python, place) = ("OPSKIT_TEST_PYTHON", "OPSKIT_TEST_REGRESS");
+    let (Some(python), Some(place)) = (std::env::var_os(python), std::env::var_os(place)) else {
+        println!("skipped: {python} or {place} is not set");
+        return;
+    };
+    let mut files: Vec<_> = std::fs::read_dir(place)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension() == Some(OsStr::new("sql")))
+        .collect();
+    files.sort();
+    let texts: Vec<String> = files
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .map(|text| without_psql(&text))
+        .collect();
+    let (mut files_compared, mut statements) = (0, 0);
+    for (text, theirs) in texts.iter().zip(by_grammar(&python, &texts)) {
+        let Some(theirs) = theirs else { continue };
+        let ours: Vec<_> = ours(text).into_iter().map(|it| it.sql).collect();
+        let differ = ours
+            .iter()
+            .zip(&theirs)
+            .find(|(ours, theirs)| ours != theirs);
+        assert_eq!(differ, None);
+        assert_eq!(ours.len(), theirs.len(), "{:?}", text.get(..200));
+        files_compared += 1;
+        statements += ours.len();
+    }
+    println!(
+        "{files_compared} of {} files, {statements} statements",
+        texts.len()
+    );
+    assert!(
+        files_compared > 50 && statements > 5000,
+        "{files_compared} {statements}"
+    );
 }

@@ -2,7 +2,9 @@
 
 mod metrics;
 mod rpc;
+mod selftest;
 mod serve;
+mod setup;
 mod text;
 
 use crate::App;
@@ -11,11 +13,12 @@ use crate::database::Database;
 use crate::exit::Stop;
 use crate::runtime;
 use opskit_core::context::OpContext;
-use opskit_core::health::{HealthReport, HealthRequest, State, check, probes};
+use opskit_core::health::{HealthReport, State, check};
 use opskit_core::{Error, ErrorKind};
 use std::path::Path;
 
 pub(crate) use metrics::open_metrics;
+pub(crate) use setup::Setup;
 
 pub(crate) fn run(args: &HealthArgs, app: &App) -> Result<(), Stop> {
     match &args.what {
@@ -23,16 +26,18 @@ pub(crate) fn run(args: &HealthArgs, app: &App) -> Result<(), Stop> {
         Some(HealthAction::Install(args)) => rpc::install(args, app),
         Some(HealthAction::Refresh(args)) => rpc::refresh(args, app),
         Some(HealthAction::Uninstall(args)) => rpc::uninstall(args, app),
+        Some(HealthAction::SelfTest(args)) => selftest::run(args, app),
         Some(HealthAction::Serve(args)) => serve::run(args, app),
         None => ask(&args.check, app),
     }
 }
 
 fn list(app: &App) -> Result<(), Stop> {
+    let all = Setup::everything(app)?;
     if app.printer.is_json() {
-        return app.printer.json(&text::listed());
+        return app.printer.json(&text::listed(&all));
     }
-    app.printer.result(&text::list())
+    app.printer.result(&text::list(&all))
 }
 
 fn ask(args: &HealthCheckArgs, app: &App) -> Result<(), Stop> {
@@ -88,12 +93,13 @@ fn report(args: &HealthCheckArgs, app: &App) -> Result<(HealthReport, Option<Hea
     let database = Database::find(args.db.as_deref(), app)?;
     let read = |path: &Option<_>| path.as_deref().map(load).transpose();
     let baseline = read(&args.fail_on_new)?;
-    let mut request = HealthRequest::default();
+    let setup = Setup::of(&database, &args.repository, app)?;
+    let mut request = setup.request();
     request.only.clone_from(&args.probes);
     request.before = read(&args.since)?;
     let report = runtime::block_on(&app.printer, async |cancel| {
         let ctx = OpContext::new(cancel);
-        let report = Box::pin(check(&ctx, &database.url, &probes(), &request)).await;
+        let report = Box::pin(check(&ctx, &database.url, &setup.probes(), &request)).await;
         Ok(report.map_err(|error| database.explain(error))?)
     })?;
     Ok((report, baseline))

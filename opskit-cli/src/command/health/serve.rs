@@ -1,5 +1,6 @@
 //! `opskit health serve`.
 
+use super::Setup;
 use crate::App;
 use crate::args::HealthServeArgs;
 use crate::database::Database;
@@ -9,7 +10,6 @@ use crate::serve::{Reports, Runs, Site, Token, acceptor, router, serve};
 use opskit_core::cancel::Cancel;
 use opskit_core::config::parse_duration;
 use opskit_core::context::OpContext;
-use opskit_core::health::{HealthRequest, probes};
 use opskit_core::{Error, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +26,10 @@ pub(super) fn run(args: &HealthServeArgs, app: &App) -> Result<(), Stop> {
         (Some(certificates), Some(key)) => Some(acceptor(certificates, key)?),
         _ => None,
     };
-    let mut critical = HealthRequest::default();
+    let setup = Setup::of(&database, &args.repository, app)?;
+    let (all, mut critical) = (setup.request(), setup.request());
     critical.only.clone_from(&args.critical);
-    critical.check_names(&probes())?;
+    critical.check_names(&setup.probes())?;
     let token = app.env.var(TOKEN).and_then(Token::new);
     runtime::block_on(&app.printer, async |cancel: Cancel| {
         let listener = TcpListener::bind(&args.listen).await.map_err(|source| {
@@ -38,11 +39,11 @@ pub(super) fn run(args: &HealthServeArgs, app: &App) -> Result<(), Stop> {
         let address = listener.local_addr().map_err(|source| {
             Error::new(ErrorKind::Internal, "a socket has no address").with_source(source)
         })?;
-        let runs = Runs::new(OpContext::new(cancel.clone()), database.url.clone());
-        let runs = Arc::new(runs);
+        let ctx = OpContext::new(cancel.clone());
+        let runs = Arc::new(Runs::new(ctx, database.url.clone(), setup));
         let site = Site {
-            critical: Reports::new(&runs, critical.clone(), ready_age),
-            all: Reports::new(&runs, HealthRequest::default(), max_age),
+            critical: Reports::new(&runs, critical, ready_age),
+            all: Reports::new(&runs, all, max_age),
             token,
         };
         app.printer.note(&format!("listening on {address}"));

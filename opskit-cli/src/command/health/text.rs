@@ -3,7 +3,7 @@
 use crate::printer::Printer;
 use crate::summary::aligned;
 use opskit_core::Error;
-use opskit_core::health::{HealthReport, ProbeResult, State, Threshold, probes};
+use opskit_core::health::{HealthProbe, HealthReport, ProbeResult, State, Threshold};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -13,15 +13,14 @@ const SHOWN: usize = 10;
 
 /// A probe, as documents tell it.
 #[derive(Debug, Serialize)]
-pub(super) struct Listed {
-    id: &'static str,
-    about: &'static str,
-    remedy: &'static str,
+pub(super) struct Listed<'p> {
+    id: &'p str,
+    about: &'p str,
+    remedy: &'p str,
     threshold: Option<Threshold>,
 }
 
-pub(super) fn listed() -> Vec<Listed> {
-    let probes = probes();
+pub(super) fn listed(probes: &[Box<dyn HealthProbe>]) -> Vec<Listed<'_>> {
     let listed = probes.iter().map(|probe| Listed {
         id: probe.id(),
         about: probe.about(),
@@ -31,14 +30,14 @@ pub(super) fn listed() -> Vec<Listed> {
     listed.collect()
 }
 
-pub(super) fn list() -> String {
-    let row = |probe: Listed| {
+pub(super) fn list(probes: &[Box<dyn HealthProbe>]) -> String {
+    let row = |probe: Listed<'_>| {
         let limits = probe.threshold.map_or_else(String::new, |threshold| {
             format!("{} / {}", threshold.warn, threshold.fail)
         });
         vec![probe.id.to_owned(), limits, probe.about.to_owned()]
     };
-    aligned(&listed().into_iter().map(row).collect::<Vec<_>>())
+    aligned(&listed(probes).into_iter().map(row).collect::<Vec<_>>())
 }
 
 fn worst_first(report: &HealthReport) -> Vec<&ProbeResult> {

@@ -67,3 +67,4 @@ pub use request::{
 pub(super) use roles::roles_of;
 pub use run::Restore;
 pub(super) use sessions::read_with_care;
+pub(crate) use values::{platform_rows_sql, print};

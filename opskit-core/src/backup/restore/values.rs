@@ -143,8 +143,8 @@ async fn condition(
     }))
 }
 
-/// The query for those columns of a platform's table that the backup has.
-pub(super) fn platform_rows_sql(table: &TableEntry) -> String {
+/// The query for those columns of a table that the backup has.
+pub(crate) fn platform_rows_sql(table: &TableEntry) -> String {
     let columns = table.row_type.columns.iter();
     let columns: Vec<String> = columns.map(|it| quote_ident(&it.name)).collect();
     let (columns, from) = (columns.join(", "), table.name.to_sql());
@@ -152,7 +152,7 @@ pub(super) fn platform_rows_sql(table: &TableEntry) -> String {
 }
 
 /// The number and the fingerprint of the rows of a query.
-pub(super) async fn print(
+pub(crate) async fn print(
     ctx: &OpContext,
     url: &DatabaseUrl,
     sql: String,

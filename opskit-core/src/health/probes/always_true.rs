@@ -10,6 +10,7 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Nothing,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select format('%s.%I', p.polrelid::regclass, p.polname), 'warn', 'is always true' from pg_policy p \
 join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace where p.polpermissive and p.polcmd <> 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \

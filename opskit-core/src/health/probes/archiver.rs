@@ -10,6 +10,7 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Nothing,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select 'archiver', case when current_setting('archive_mode') = 'off' then 'skipped' else 'fail' end, \
 case when current_setting('archive_mode') = 'off' then 'archive_mode is off' else 'the last attempt failed' end \

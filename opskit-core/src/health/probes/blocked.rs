@@ -18,8 +18,10 @@ pub(super) const PROBE: Question = Question {
         "s",
         Reason::Version,
     ),
+    older: None,
+    // Before 14 the server does not tell since when: not longer than the statement runs.
     sql: "\
-select 'process ' || l.pid, (extract(epoch from clock_timestamp() - min((to_jsonb(l) ->> 'waitstart')::timestamptz)))::text, \
-case when current_setting('server_version_num')::int >= 140000 then 'blocked by ' || array_to_string(pg_blocking_pids(l.pid), ', ') end \
-from pg_locks l where not l.granted group by l.pid",
+select 'process ' || a.pid, (extract(epoch from clock_timestamp() - coalesce(min((to_jsonb(l) ->> 'waitstart')::timestamptz), min(a.query_start))))::text, \
+'blocked by ' || array_to_string(pg_blocking_pids(a.pid), ', ') || ', waits for ' || string_agg(distinct l.locktype, ', ') \
+from pg_stat_activity a join pg_locks l on l.pid = a.pid and not l.granted group by a.pid",
 };

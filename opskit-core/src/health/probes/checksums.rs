@@ -10,6 +10,7 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Nothing,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select 'the server', 'skipped', 'data_checksums is off' where current_setting('data_checksums') = 'off' \
 union all select coalesce(datname, 'shared objects'), 'fail', checksum_failures || ' failures' from pg_stat_database \

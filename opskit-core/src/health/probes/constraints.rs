@@ -10,7 +10,8 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Nothing,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select format('%s.%I', coalesce(nullif(c.conrelid, 0)::regclass::text, c.contypid::regtype::text), c.conname), 'warn', 'is NOT VALID' \
-from pg_constraint c join pg_namespace n on n.oid = c.connamespace where not c.convalidated and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
+from pg_constraint c join pg_namespace n on n.oid = c.connamespace where not c.convalidated and {user}",
 };

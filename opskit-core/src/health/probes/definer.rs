@@ -10,6 +10,7 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Nothing,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select p.oid::regprocedure::text, 'warn', 'runs as ' || p.proowner::regrole || ' for anon' from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
 join pg_roles r on r.rolname = 'anon' where p.prosecdef and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and has_schema_privilege(r.oid, n.oid, 'USAGE') \

@@ -10,9 +10,10 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Nothing,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select format('%s.%I', c.conrelid::regclass, c.conname), 'warn', 'no index begins with its columns' from pg_constraint c \
-join pg_namespace n on n.oid = c.connamespace where c.contype = 'f' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and not exists (select 1 from pg_index i \
+join pg_namespace n on n.oid = c.connamespace where c.contype = 'f' and {user} and not exists (select 1 from pg_index i \
 where i.indrelid = c.conrelid and i.indisvalid and i.indpred is null \
 and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)",
 };

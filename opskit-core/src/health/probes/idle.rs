@@ -18,6 +18,7 @@ pub(super) const PROBE: Question = Question {
         "s",
         Reason::Visibility,
     ),
+    older: None,
     sql: "\
 select 'process ' || pid, extract(epoch from clock_timestamp() - state_change)::text, 'role ' || coalesce(usename, '') from pg_stat_activity \
 where state in ('idle in transaction', 'idle in transaction (aborted)') and pid <> pg_backend_pid()",

@@ -10,6 +10,7 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Monitor,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select i.indexrelid::regclass::text, 'fail', 'is not valid' from pg_index i \
 where not (i.indisvalid and i.indisready) and not exists (select 1 from pg_stat_progress_create_index p where p.index_relid = i.indexrelid)",

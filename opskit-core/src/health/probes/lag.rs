@@ -18,9 +18,16 @@ pub(super) const PROBE: Question = Question {
         "s",
         Reason::Visibility,
     ),
+    older: None,
+    // One that says nothing at all is as far behind as it has been silent; one that has everything is not behind.
     sql: "\
-select 'standby ' || coalesce(nullif(application_name, ''), pid::text), coalesce(extract(epoch from replay_lag), 0)::text, coalesce(state, '') \
-from pg_stat_replication \
+select 'standby ' || coalesce(nullif(application_name, ''), pid::text), \
+(case when replay_lsn >= pg_current_wal_lsn() then 0 else greatest(extract(epoch from replay_lag), \
+extract(epoch from clock_timestamp() - coalesce(reply_time, backend_start)) - 10, 0) end)::text, \
+coalesce(state, '') || coalesce(', ' || pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), '') \
+from pg_stat_replication where not pg_is_in_recovery() \
 union all select 'this standby', case when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() then '0' \
-else extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::text end, null where pg_is_in_recovery()",
+else extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::text end, null where pg_is_in_recovery() \
+union all select 'standby ' || coalesce(nullif(application_name, ''), pid::text), extract(epoch from replay_lag)::text, coalesce(state, '') \
+from pg_stat_replication where pg_is_in_recovery() and replay_lag is not null",
 };

@@ -1,9 +1,9 @@
 //! `connections.latency`.
 
 use super::super::probe::{HealthProbe, Limits, Needs, Requirements, Sample, Threshold};
-use super::super::question::against;
+use super::super::question::judge_numbers;
 use super::super::server::Server;
-use super::super::verdict::{Finding, Reason, Verdict};
+use super::super::verdict::{Reason, Verdict};
 use crate::error::Result;
 use async_trait::async_trait;
 use std::time::Instant;
@@ -19,15 +19,15 @@ const THRESHOLD: Threshold = Threshold {
 
 #[async_trait]
 impl HealthProbe for Latency {
-    fn id(&self) -> &'static str {
+    fn id(&self) -> &str {
         "connections.latency"
     }
 
-    fn about(&self) -> &'static str {
+    fn about(&self) -> &str {
         "how long the server takes for the shortest question, in milliseconds"
     }
 
-    fn remedy(&self) -> &'static str {
+    fn remedy(&self) -> &str {
         "Look at the load of the server and at the network."
     }
 
@@ -52,19 +52,6 @@ impl HealthProbe for Latency {
     }
 
     fn judge(&self, now: &Sample, _before: Option<&Sample>, limits: &Limits) -> Verdict {
-        let limit = limits.of(self.id()).unwrap_or(THRESHOLD);
-        let reading = now
-            .rows
-            .first()
-            .and_then(|row| Sample::field(row, 1)?.parse::<f64>().ok());
-        let Some(millis) = reading else {
-            return Verdict::unknown(Reason::Error, "nothing was measured");
-        };
-        let finding = against(millis, limit).map(|state| Finding {
-            object: "server".to_owned(),
-            state,
-            detail: format!("{millis:.0} ms"),
-        });
-        Verdict::found(finding.into_iter().collect())
+        judge_numbers(now, self.id(), limits, THRESHOLD, ("ms", Reason::Error))
     }
 }

@@ -18,6 +18,7 @@ pub(super) const PROBE: Question = Question {
         "s",
         Reason::Visibility,
     ),
+    older: None,
     sql: "\
 select 'process ' || pid, extract(epoch from clock_timestamp() - xact_start)::text, 'role ' || coalesce(usename, '') from pg_stat_activity \
 where xact_start is not null and backend_type = 'client backend' and pid <> pg_backend_pid() \

@@ -10,6 +10,7 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Monitor,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select name, 'fail', 'waits for a restart' from pg_settings where pending_restart",
 };

@@ -18,6 +18,7 @@ pub(super) const PROBE: Question = Question {
         "s",
         Reason::Visibility,
     ),
+    older: None,
     sql: "\
 select 'transaction ' || transaction::text, extract(epoch from clock_timestamp() - prepared)::text, 'in database ' || database from pg_prepared_xacts",
 };

@@ -10,6 +10,7 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Nothing,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select rolname, 'warn', case when rolsuper then 'is superuser' else 'passes row security by' end from pg_roles \
 where rolcanlogin and (rolsuper or rolbypassrls) and oid <> 10",

@@ -18,6 +18,7 @@ pub(super) const PROBE: Question = Question {
         "%",
         Reason::Visibility,
     ),
+    older: None,
     sql: "\
 with used as (select datid, usesysid from pg_stat_activity where backend_type = 'client backend'), \
 usable as (select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \

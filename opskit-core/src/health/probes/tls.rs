@@ -10,6 +10,7 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Nothing,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select 'this connection', case when a.client_addr is null or a.client_addr <<= '127.0.0.0/8' or a.client_addr = '::1' then 'skipped' else 'fail' end, \
 case when a.client_addr is null or a.client_addr <<= '127.0.0.0/8' or a.client_addr = '::1' then 'it stays on this machine' else 'is not encrypted' end \

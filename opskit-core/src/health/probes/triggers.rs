@@ -10,8 +10,9 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Nothing,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select format('%s.%I', t.tgrelid::regclass, t.tgname), case when t.tgisinternal then 'fail' else 'warn' end, \
 case when t.tgisinternal then 'keeps up a constraint, and is disabled' else 'is disabled' end \
-from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace where t.tgenabled = 'D' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
+from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace where t.tgenabled = 'D' and {user}",
 };

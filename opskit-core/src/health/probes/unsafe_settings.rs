@@ -10,6 +10,7 @@ pub(super) const PROBE: Question = Question {
     version: 13,
     needs: Needs::Monitor,
     reading: Reading::Word,
+    older: None,
     sql: "\
 select name, 'fail', 'is ' || setting from pg_settings \
 where (name in ('fsync', 'full_page_writes', 'autovacuum', 'track_counts', 'track_activities') and setting = 'off') \

@@ -18,6 +18,7 @@ pub(super) const PROBE: Question = Question {
         "%",
         Reason::Visibility,
     ),
+    older: None,
     sql: "\
 select datname, (100.0 * greatest(age(datfrozenxid), mxid_age(datminmxid)) / 2147483648)::text, 'of the way' \
 from pg_database",

@@ -15,6 +15,9 @@ use super::work::{Broken, Worker, is_passing, lock_gone};
 use crate::error::Result;
 use std::time::Instant;
 
+/// What the server says of a `COMMIT` in a procedure that runs in a transaction of its caller's.
+const INVALID_TRANSACTION_TERMINATION: &str = "2D000";
+
 impl Worker<'_> {
     /// Statement by statement. Those that may be in a transaction are in one with their line in the journal.
     pub(super) async fn by_statements(
@@ -87,7 +90,13 @@ impl Worker<'_> {
                 _ if is_setting(script.text_of(statement)) => {
                     self.setting(script, statement, mark).await
                 }
-                _ => self.inside(script, statement, mark).await,
+                _ => match self.inside(script, statement, mark).await {
+                    // A procedure that commits, in a transaction that it did not begin. Nothing of it is done.
+                    Err(error) if error.sqlstate() == Some(INVALID_TRANSACTION_TERMINATION) => {
+                        self.outside(script, statement, mark, was_begun).await
+                    }
+                    ended => ended,
+                },
             };
             let error = match result {
                 Ok(done) => return Ok(done),
