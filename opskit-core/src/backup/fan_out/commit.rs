@@ -8,7 +8,7 @@ use crate::backup::store::{RowsRead, Stored};
 use crate::backup::{BackupPlan, BackupReport, BackupRequest};
 use crate::context::OpContext;
 use crate::error::{Error, Result};
-use crate::postgres::export::{ExportPlan, Leader, table_reports};
+use crate::postgres::export::{ExportPlan, Leader, PartTicket, table_reports};
 use crate::postgres::url::DatabaseUrl;
 use crate::repository::{BackupId, Repository, RepositorySink, apart};
 use std::sync::Arc;
@@ -97,16 +97,13 @@ impl FanOut {
             backup: &run.id,
             repository,
             request: run.request,
-            meeting: &leader.meeting,
             encryption: sink.encryption(),
         };
-        let mut parts: Vec<FanOutPart> = tables
-            .tables
-            .iter()
-            .flat_map(|table| common.parts_of(table))
+        let tickets = PartTicket::of(&tables.tables, &leader.meeting, &run.request.reading);
+        let parts = tickets
+            .into_iter()
+            .map(|ticket| common.part(ticket))
             .collect();
-        // So that no worker starts a large one when the others are done.
-        parts.sort_by_key(|part| std::cmp::Reverse(part.part.heap_bytes));
         Ok(Self {
             ctx: ctx.clone(),
             repository: repository.clone(),

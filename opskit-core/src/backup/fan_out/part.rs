@@ -4,23 +4,18 @@ use super::receipt::{FanOutReceipt, RECEIPT_VERSION};
 use crate::backup::BackupRequest;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result, unreadable_json};
-use crate::export::plan::Part;
-use crate::name::QualifiedName;
-use crate::pgtype::RowType;
-use crate::postgres::export::{Meeting, TablePlan, read_elsewhere};
+use crate::postgres::export::PartTicket;
 use crate::postgres::url::DatabaseUrl;
 use crate::repository::{BackupId, DataFormat, Encryption, Repository, RepositorySink, apart};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The version of the form of parts.
 const PART_VERSION: u32 = 1;
 
 /// A part of a backup that is to be read: what, in which snapshot of which server, and how it is stored.
 ///
-/// It is plain data, by way of JSON to wherever it is read. It holds no URL and no password. It says what is asked of the
-/// server, in a transaction that only reads: take parts from those whom you would let do that.
+/// It is plain data, by way of JSON to wherever it is read. It holds no URL and no password.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FanOutPart {
@@ -30,22 +25,12 @@ pub struct FanOutPart {
     pub backup: BackupId,
     /// The identity of the repository.
     pub repository: String,
-    /// The table.
-    pub table: QualifiedName,
-    /// Into how many parts the table is cut.
-    pub parts: u32,
-    /// Its number, and the blocks that it covers.
-    pub part: Part,
-    /// The columns.
-    pub row_type: Arc<RowType>,
-    /// What is read where that is not a range of a table: rows of an extension, large objects.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    query: Option<String>,
-    meeting: Meeting,
+    /// What is read.
+    #[serde(flatten)]
+    pub ticket: PartTicket,
     encryption: Option<Encryption>,
     format: DataFormat,
     zstd_level: i32,
-    lock_timeout_ms: u64,
 }
 
 /// What all parts of a plan share.
@@ -53,61 +38,47 @@ pub(super) struct Common<'a> {
     pub(super) backup: &'a BackupId,
     pub(super) repository: &'a Repository,
     pub(super) request: &'a BackupRequest,
-    pub(super) meeting: &'a Meeting,
     pub(super) encryption: Option<&'a Encryption>,
 }
 
 impl Common<'_> {
-    /// The parts of a table.
-    pub(super) fn parts_of(&self, table: &TablePlan) -> Vec<FanOutPart> {
-        let part = |part: &Part| FanOutPart {
+    pub(super) fn part(&self, ticket: PartTicket) -> FanOutPart {
+        FanOutPart {
             version: PART_VERSION,
             backup: self.backup.clone(),
             repository: self.repository.id().to_owned(),
-            table: table.name.clone(),
-            parts: table.parts.len() as u32,
-            part: part.clone(),
-            row_type: Arc::clone(&table.row_type),
-            query: table.query_of(part).map(str::to_owned),
-            meeting: self.meeting.clone(),
+            ticket,
             encryption: self.encryption.cloned(),
             format: self.request.format,
             zstd_level: self.request.zstd_level,
-            lock_timeout_ms: self.request.reading.lock_timeout.as_millis() as u64,
-        };
-        table.parts.iter().map(part).collect()
+        }
     }
 }
 
 impl FanOutPart {
+    /// This as JSON.
+    ///
+    /// # Errors
+    /// Of kind `Internal`, which nothing should bring about.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|source| {
+            Error::new(ErrorKind::Internal, "cannot write a part").with_source(source)
+        })
+    }
+
     /// Reads what this is as JSON.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for what is no part, [`ErrorKind::Unsupported`] for one of another version of opskit.
+    /// [`ErrorKind::Damaged`] for what is no part, [`ErrorKind::Unsupported`] for one of another version of opskit.
     pub fn parse(json: &[u8]) -> Result<Self> {
         check_version(json, PART_VERSION, "the part")?;
         parse(json, "this is no part of a plan")
-    }
-
-    pub(super) fn is_of_snapshot(&self, snapshot: &str) -> bool {
-        self.meeting.snapshot == snapshot
-    }
-
-    fn table_plan(&self) -> TablePlan {
-        TablePlan {
-            name: self.table.clone(),
-            row_type: Arc::clone(&self.row_type),
-            parts: vec![self.part.clone()],
-            query: self.query.clone(),
-            part_queries: Vec::new(),
-        }
     }
 
     fn request(&self) -> BackupRequest {
         BackupRequest::new()
             .with_format(self.format)
             .with_zstd_level(self.zstd_level)
-            .with_lock_timeout(Duration::from_millis(self.lock_timeout_ms))
     }
 }
 
@@ -159,14 +130,12 @@ pub async fn run_part(
     );
     let joining = apart(move || RepositorySink::join(&place, &id, format, encryption));
     let sink = Arc::new(joining.await?);
-    let table = part.table_plan();
-    let of = (&table, part.parts);
-    let reading = read_elsewhere(ctx, url, &part.meeting, request.reading, of, sink);
+    let reading = part.ticket.read(ctx, url, &request.reading, sink);
     Ok(FanOutReceipt {
         version: RECEIPT_VERSION,
         backup: part.backup.clone(),
-        snapshot: part.meeting.snapshot.clone(),
-        table: part.table.clone(),
+        snapshot: part.ticket.snapshot().to_owned(),
+        table: part.ticket.table.clone(),
         part: Box::pin(reading).await?,
     })
 }
@@ -192,8 +161,5 @@ pub(super) fn check_version(json: &[u8], version: u32, what: &str) -> Result<()>
 }
 
 pub(super) fn parse<T: for<'de> Deserialize<'de>>(json: &[u8], or: &str) -> Result<T> {
-    serde_json::from_slice(json).map_err(|source| {
-        let error = unreadable_json(or, &source);
-        Error::new(ErrorKind::InvalidInput, or).with_source(error)
-    })
+    serde_json::from_slice(json).map_err(|source| unreadable_json(or, &source))
 }

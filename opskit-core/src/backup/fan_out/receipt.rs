@@ -31,7 +31,7 @@ impl FanOutReceipt {
     /// Reads what this is as JSON.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for what is no receipt, [`ErrorKind::Unsupported`] for one of another version of
+    /// [`ErrorKind::Damaged`] for what is no receipt, [`ErrorKind::Unsupported`] for one of another version of
     /// opskit.
     pub fn parse(json: &[u8]) -> Result<Self> {
         check_version(json, RECEIPT_VERSION, "the receipt")?;
@@ -79,7 +79,7 @@ pub(super) fn reports(
 ) -> Result<Vec<Vec<PartReport>>> {
     let mut open: HashMap<(&QualifiedName, u32), &FanOutPart> = parts
         .iter()
-        .map(|part| ((&part.table, part.part.number), part))
+        .map(|part| ((&part.ticket.table, part.ticket.part.number), part))
         .collect();
     let mut seen = HashSet::new();
     let mut of_table: HashMap<&QualifiedName, Vec<PartReport>> = HashMap::new();
@@ -96,7 +96,7 @@ pub(super) fn reports(
     }
     if let Some(first) = open
         .values()
-        .min_by_key(|part| (&part.table, part.part.number))
+        .min_by_key(|part| (&part.ticket.table, part.ticket.part.number))
     {
         return Err(Error::new(
             ErrorKind::InvalidInput,
@@ -104,8 +104,8 @@ pub(super) fn reports(
                 "{} of {} parts have no receipt, part {} of \"{}\" among them",
                 open.len(),
                 parts.len(),
-                first.part.number,
-                first.table
+                first.ticket.part.number,
+                first.ticket.table
             ),
         )
         .with_hint("Run them, and give the receipts of all parts at once."));
@@ -131,7 +131,7 @@ fn check_plan(
     }
     match part {
         None => Err(refused(format!("the plan has no {}", receipt.name()))),
-        Some(part) if !part.is_of_snapshot(&receipt.snapshot) => Err(refused(format!(
+        Some(part) if part.ticket.snapshot() != receipt.snapshot => Err(refused(format!(
             "{} was read in another snapshot",
             receipt.name()
         ))),

@@ -57,6 +57,10 @@ impl Crew {
         }
     }
 
+    pub(super) fn request(&self) -> &ExportRequest {
+        &self.request
+    }
+
     /// Reads every part into `sink`, and gives the leader back, whose snapshot is still there.
     ///
     /// A worker that loses its connection reads its part again, as long as the leader's transaction

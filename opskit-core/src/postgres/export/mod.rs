@@ -17,13 +17,13 @@ mod report;
 mod request;
 mod run;
 pub(crate) mod settings;
+mod ticket;
 mod worker;
 
 pub(crate) use crew::{Crew, table_reports};
 pub(crate) use leader::{Leader, changed};
-pub(crate) use meeting::Meeting;
 pub use plan::{ExportPlan, TablePlan};
-pub(crate) use reading::read_elsewhere;
 pub use report::{ExportReport, PartReport, SourceIdentity, TableReport};
 pub use request::{ExportRequest, Selection};
 pub use run::Export;
+pub use ticket::PartTicket;

@@ -1,17 +1,15 @@
 //! Reading parts into a sink, for the workers of a run and for those on other machines.
 
-use super::meeting::Meeting;
 use super::part::{self, PartJob, Progress};
 use super::plan::TablePlan;
 use super::report::PartReport;
 use super::request::ExportRequest;
 use super::worker::Joiner;
 use crate::context::OpContext;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::event::Event;
 use crate::export::plan::Part;
 use crate::name::QualifiedName;
-use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
 use crate::sink::{BackupSink, PartHeader};
 use std::sync::Arc;
@@ -77,53 +75,5 @@ impl Reading {
             part: part.number,
             heap_bytes: part.heap_bytes,
         });
-    }
-}
-
-/// Reads one part of a table that has `parts` in the snapshot of a leader somewhere else. `table` has this part alone.
-///
-/// Nobody here knows whether the leader lives, so a lost connection is an error.
-pub(crate) async fn read_elsewhere(
-    ctx: &OpContext,
-    url: &DatabaseUrl,
-    meeting: &Meeting,
-    request: ExportRequest,
-    (table, parts): (&TablePlan, u32),
-    sink: Arc<dyn BackupSink>,
-) -> Result<PartReport> {
-    let part = table
-        .parts
-        .first()
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "there is no part to read"))?;
-    let mut connection = WireConnection::connect(url, ctx.cancel()).await?;
-    meeting.check(&mut connection).await?;
-    let joiner = Joiner::new(url, connection.resolved(), ctx.cancel(), &request, meeting);
-    let connection = joiner.join(connection).await.map_err(gone)?;
-    let reading = Reading {
-        ctx: ctx.clone(),
-        request,
-        joiner,
-        sink,
-    };
-    let progress = Arc::default();
-    let reading = reading.part((table, parts), part, Some(connection), &progress);
-    let (connection, report) = reading.await?;
-    connection.close().await;
-    ctx.emit(Event::PartFinished {
-        table: table.name.clone(),
-        part: part.number,
-        rows: report.rows,
-        heap_bytes: part.heap_bytes,
-    });
-    Ok(report)
-}
-
-/// The server that has no such snapshot is the right one: it was there.
-fn gone(error: Error) -> Error {
-    match error.sqlstate() {
-        Some("22023" | "42704") => Error::new(ErrorKind::NotFound, "the snapshot of the part is gone")
-            .with_source(error)
-            .with_hint("Its plan was closed, or lost its connection. Make a new plan: parts of two do not fit together."),
-        _ => error,
     }
 }
