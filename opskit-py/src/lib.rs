@@ -11,6 +11,7 @@ mod command;
 mod database;
 mod error;
 mod event;
+mod fan_out;
 mod health;
 mod migrate;
 mod operation;
@@ -32,6 +33,8 @@ fn _opskit(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arrow::Schema>()?;
     module.add_class::<arrow::Table>()?;
     module.add_class::<database::Source>()?;
+    module.add_class::<fan_out::FanOutPlan>()?;
+    module.add_class::<fan_out::SnapshotPlan>()?;
     module.add_class::<operation::Operation>()?;
     module.add_class::<repository::Store>()?;
     module.add_class::<stream::Stream>()?;
@@ -42,6 +45,10 @@ fn _opskit(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(schema::schema_diff, module)?)?;
     module.add_function(wrap_pyfunction!(backup::backup_plan, module)?)?;
     module.add_function(wrap_pyfunction!(backup::backup, module)?)?;
+    module.add_function(wrap_pyfunction!(fan_out::fan_out, module)?)?;
+    module.add_function(wrap_pyfunction!(fan_out::run_part, module)?)?;
+    module.add_function(wrap_pyfunction!(fan_out::snapshot, module)?)?;
+    module.add_function(wrap_pyfunction!(fan_out::read_part, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_status, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_plan, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_apply, module)?)?;

@@ -28,10 +28,12 @@ from opskit._errors import (
     UnsupportedError,
 )
 from opskit._export import ExportOptions, ExportStream
+from opskit._fan_out import BackupPart, ExportPart, FanOut, Receipt, Snapshot
 from opskit._health import HealthOptions, HealthReport
 from opskit._migrate import ApplyOptions, Migrations, RehearseOptions, WantedOptions
 from opskit._migrations import MigrationPlan, MigrationReport, MigrationStatus, Rehearsal, Suite
 from opskit._opskit import Batch, Schema, Table, __version__
+from opskit._parts import read_part, read_part_async, run_part, run_part_async
 from opskit._reports import (
     BackupPlan,
     BackupReport,
@@ -45,12 +47,14 @@ from opskit._reports import (
 )
 from opskit._repository import DrillOptions, Repository, RepositoryOptions
 from opskit._schema import Schemas
+from opskit._watch import Progress, Watched, watch
 
 _atexit.register(_opskit.shut_down)
 
 __all__ = [
     "ApplyOptions",
     "BackupOptions",
+    "BackupPart",
     "BackupPlan",
     "BackupReport",
     "Backups",
@@ -64,8 +68,10 @@ __all__ = [
     "DrillOptions",
     "DrillReport",
     "ExportOptions",
+    "ExportPart",
     "ExportReport",
     "ExportStream",
+    "FanOut",
     "HealthOptions",
     "HealthReport",
     "InternalError",
@@ -78,6 +84,8 @@ __all__ = [
     "NotFoundError",
     "OpskitError",
     "PermissionDeniedError",
+    "Progress",
+    "Receipt",
     "RehearseOptions",
     "Rehearsal",
     "Repository",
@@ -89,6 +97,7 @@ __all__ = [
     "Schema",
     "SchemaDiff",
     "Schemas",
+    "Snapshot",
     "StorageError",
     "Suite",
     "Table",
@@ -96,6 +105,12 @@ __all__ = [
     "UnsupportedError",
     "VerifyReport",
     "WantedOptions",
+    "Watched",
     "__version__",
     "connect",
+    "read_part",
+    "read_part_async",
+    "run_part",
+    "run_part_async",
+    "watch",
 ]

@@ -63,7 +63,11 @@ class Migrations:
         self._source = source
 
     def status(self, folder: Folder) -> MigrationStatus:
-        """Says how each migration stands. Changes nothing."""
+        """Says how each migration stands. Changes nothing.
+
+        >>> [(one.id, one.standing) for one in db.migrate.status("migrations").migrations]
+        [('1', 'pending')]
+        """
         return MigrationStatus.from_json(run_sync(self._status(folder)))
 
     async def status_async(self, folder: Folder) -> MigrationStatus:
@@ -71,7 +75,12 @@ class Migrations:
         return MigrationStatus.from_json(await run_async(self._status(folder)))
 
     def plan(self, folder: Folder, **options: Unpack[WantedOptions]) -> MigrationPlan:
-        """Says what `apply` would do: statements, locks, and what the gate finds. Changes nothing."""
+        """Says what `apply` would do: statements, locks, and what the gate finds. Changes nothing.
+
+        >>> plan = db.migrate.plan("migrations")
+        >>> len(plan.migrations)
+        1
+        """
         return MigrationPlan.from_json(run_sync(self._plan(folder, options)))
 
     async def plan_async(self, folder: Folder, **options: Unpack[WantedOptions]) -> MigrationPlan:
@@ -91,6 +100,11 @@ class Migrations:
 
         With the plan that was looked at, raises `BusyError` where files or history are others by now. A migration or
         test that fails is in the report: look at `ok`, or `check()`.
+
+        >>> plan = db.migrate.plan("migrations")
+        >>> report = db.migrate.apply("migrations", plan=plan, backup_to=repository)
+        >>> report.ok
+        True
         """
         return MigrationReport.from_json(run_sync(self._apply(folder, backup_to, plan, options), on_event))
 
@@ -116,7 +130,12 @@ class Migrations:
         on_event: OnEvent = None,
         **options: Unpack[RehearseOptions],
     ) -> Rehearsal:
-        """Runs the pending migrations on a throw-away server with the rows of a backup (its name, or `"latest"`)."""
+        """Runs the pending migrations on a throw-away server with the rows of a backup (its name, or `"latest"`).
+
+        >>> report = db.backup.run(repository)
+        >>> db.migrate.rehearse("migrations", "latest", repository).failure is None
+        True
+        """
         return Rehearsal.from_json(run_sync(self._rehearse(folder, backup, of, options), on_event))
 
     async def rehearse_async(

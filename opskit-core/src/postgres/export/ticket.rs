@@ -7,7 +7,7 @@ use super::report::PartReport;
 use super::request::{ExportRequest, Selection};
 use super::worker::Joiner;
 use crate::context::OpContext;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, unreadable_json};
 use crate::event::Event;
 use crate::export::plan::Part;
 use crate::name::QualifiedName;
@@ -19,6 +19,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The version of the form of tickets.
+const FORM: u32 = 1;
+
 /// What somebody needs to read a part in a snapshot that is held elsewhere, beside a URL.
 ///
 /// It is plain data, without a password. It says what is asked of the server, in a transaction that only reads: take
@@ -26,6 +29,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartTicket {
+    /// The version of this form.
+    form: u32,
     /// The table, or a name made up for a query.
     pub table: QualifiedName,
     /// Into how many parts the table is cut.
@@ -52,6 +57,7 @@ impl PartTicket {
         request: &ExportRequest,
     ) -> Vec<Self> {
         let ticket = |table: &TablePlan, part: &Part| Self {
+            form: FORM,
             table: table.name.clone(),
             parts: table.parts.len() as u32,
             part: part.clone(),
@@ -66,6 +72,28 @@ impl PartTicket {
         let mut tickets: Vec<Self> = tickets.map(|(table, part)| ticket(table, part)).collect();
         tickets.sort_by_key(|ticket| std::cmp::Reverse(ticket.part.heap_bytes));
         tickets
+    }
+
+    /// Reads what this is as JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] for what is no ticket, [`ErrorKind::Unsupported`] for one of another version of opskit.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Form {
+            form: u32,
+        }
+        let what = "this is no part of a snapshot";
+        let unreadable = |source| unreadable_json(what, &source);
+        let Form { form } = serde_json::from_slice(json).map_err(unreadable)?;
+        if form != FORM {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("the part has form {form}, and this opskit knows {FORM}"),
+            )
+            .with_hint("Use one version of opskit for the snapshot and all workers."));
+        }
+        serde_json::from_slice(json).map_err(unreadable)
     }
 
     /// The snapshot, as `pg_current_snapshot()` tells it.
