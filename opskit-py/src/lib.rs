@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod fan_out;
 mod health;
+mod mend;
 mod migrate;
 mod operation;
 mod options;
@@ -22,6 +23,7 @@ mod schema;
 mod signals;
 mod sink;
 mod stream;
+mod upkeep;
 
 use pyo3::prelude::*;
 
@@ -55,5 +57,24 @@ fn _opskit(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(migrate::migrate_rehearse, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_verify, module)?)?;
     module.add_function(wrap_pyfunction!(health::health, module)?)?;
+    keeping(module)?;
     module.add_function(wrap_pyfunction!(runtime::shut_down, module)?)
+}
+
+fn keeping(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(upkeep::show, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::history, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::history_verify, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::pin, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::unpin, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::copy, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::forget_plan, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::forget, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::prune_plan, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::prune, module)?)?;
+    module.add_function(wrap_pyfunction!(mend::migrate_drift, module)?)?;
+    module.add_function(wrap_pyfunction!(mend::migrate_accept_drift, module)?)?;
+    module.add_function(wrap_pyfunction!(mend::migrate_baseline, module)?)?;
+    module.add_function(wrap_pyfunction!(mend::migrate_repair, module)?)?;
+    module.add_function(wrap_pyfunction!(health::health_probes, module)?)
 }

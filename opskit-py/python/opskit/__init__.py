@@ -29,7 +29,7 @@ from opskit._errors import (
 )
 from opskit._export import ExportOptions, ExportStream
 from opskit._fan_out import BackupPart, ExportPart, FanOut, Receipt, Snapshot
-from opskit._health import HealthOptions, HealthReport
+from opskit._health import HealthOptions, HealthReport, Probe, probes
 from opskit._migrate import ApplyOptions, Migrations, RehearseOptions, WantedOptions
 from opskit._migrations import MigrationPlan, MigrationReport, MigrationStatus, Rehearsal, Suite
 from opskit._opskit import Batch, Schema, Table, __version__
@@ -47,12 +47,31 @@ from opskit._reports import (
 )
 from opskit._repository import DrillOptions, Repository, RepositoryOptions
 from opskit._schema import Schemas
+from opskit._upkeep import (
+    BackupContents,
+    BackupManifest,
+    CopyReport,
+    Decision,
+    ForgetReport,
+    History,
+    HistoryCheck,
+    Leftover,
+    Pin,
+    PinOptions,
+    PrunePlan,
+    PruneReport,
+    RetentionOptions,
+    RetentionPlan,
+    ShownBackup,
+)
 from opskit._watch import Progress, Watched, watch
 
 _atexit.register(_opskit.shut_down)
 
 __all__ = [
     "ApplyOptions",
+    "BackupContents",
+    "BackupManifest",
     "BackupOptions",
     "BackupPart",
     "BackupPlan",
@@ -63,8 +82,10 @@ __all__ = [
     "CancelledError",
     "CheckFailedError",
     "ConnectionFailedError",
+    "CopyReport",
     "DamagedError",
     "Database",
+    "Decision",
     "DrillOptions",
     "DrillReport",
     "ExportOptions",
@@ -72,10 +93,14 @@ __all__ = [
     "ExportReport",
     "ExportStream",
     "FanOut",
+    "ForgetReport",
     "HealthOptions",
     "HealthReport",
+    "History",
+    "HistoryCheck",
     "InternalError",
     "InvalidInputError",
+    "Leftover",
     "ListedBackup",
     "MigrationPlan",
     "MigrationReport",
@@ -84,19 +109,27 @@ __all__ = [
     "NotFoundError",
     "OpskitError",
     "PermissionDeniedError",
+    "Pin",
+    "PinOptions",
+    "Probe",
     "Progress",
+    "PrunePlan",
+    "PruneReport",
     "Receipt",
-    "RehearseOptions",
     "Rehearsal",
+    "RehearseOptions",
     "Repository",
     "RepositoryOptions",
     "RestoreOptions",
     "RestorePlan",
     "RestoreReport",
     "Restores",
+    "RetentionOptions",
+    "RetentionPlan",
     "Schema",
     "SchemaDiff",
     "Schemas",
+    "ShownBackup",
     "Snapshot",
     "StorageError",
     "Suite",
@@ -108,6 +141,7 @@ __all__ = [
     "Watched",
     "__version__",
     "connect",
+    "probes",
     "read_part",
     "read_part_async",
     "run_part",

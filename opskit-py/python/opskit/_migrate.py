@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from opskit import _opskit
 from opskit._migrations import MigrationPlan, MigrationReport, MigrationStatus, Rehearsal, Suite
+from opskit._reports import SchemaDiff
 from opskit._run import OnEvent, encode, run_async, run_sync
 
 if TYPE_CHECKING:
@@ -158,6 +159,43 @@ class Migrations:
         """Runs tests of the database, as `verify` does."""
         return _suites(await run_async(self._verify(tests)))
 
+    def drift(self) -> SchemaDiff:
+        """What changed in the schema since the last migration. Raises `NotFoundError` where none ran.
+
+        >>> report = db.migrate.apply("migrations", backup_to=None)
+        >>> db.migrate.drift().ok
+        True
+        """
+        return _drift(run_sync(_opskit.migrate_drift(self._source)))
+
+    async def drift_async(self) -> SchemaDiff:
+        """What changed in the schema since the last migration, as `drift` says it."""
+        return _drift(await run_async(_opskit.migrate_drift(self._source)))
+
+    def accept_drift(self) -> None:
+        """Takes the schema as it is now for what later runs compare with."""
+        run_sync(_opskit.migrate_accept_drift(self._source))
+
+    async def accept_drift_async(self) -> None:
+        """Takes the schema as it is now for what later runs compare with."""
+        await run_async(_opskit.migrate_accept_drift(self._source))
+
+    def baseline(self, folder: Folder, version: str) -> tuple[str, ...]:
+        """Declares migrations done that something else ran, up to a version; gives theirs. Runs nothing."""
+        return tuple(run_sync(_opskit.migrate_baseline(self._source, os.fspath(folder), version)))
+
+    async def baseline_async(self, folder: Folder, version: str) -> tuple[str, ...]:
+        """Declares migrations done that something else ran, as `baseline` does."""
+        return tuple(await run_async(_opskit.migrate_baseline(self._source, os.fspath(folder), version)))
+
+    def repair(self, folder: Folder, version: str, *, reason: str) -> None:
+        """Takes the file of a migration that ran as it is now, and writes down why. Runs nothing."""
+        run_sync(_opskit.migrate_repair(self._source, os.fspath(folder), version, reason))
+
+    async def repair_async(self, folder: Folder, version: str, *, reason: str) -> None:
+        """Takes the file of a migration that ran as it is now, as `repair` does."""
+        await run_async(_opskit.migrate_repair(self._source, os.fspath(folder), version, reason))
+
     def _status(self, folder: Folder) -> Operation[str]:
         return _opskit.migrate_status(self._source, os.fspath(folder))
 
@@ -181,3 +219,8 @@ class Migrations:
 
 def _suites(text: str) -> tuple[Suite, ...]:
     return tuple(Suite.from_dict(one) for one in json.loads(text))
+
+
+def _drift(found: tuple[str, str, bool]) -> SchemaDiff:
+    document, text, is_same = found
+    return SchemaDiff.from_dict({**json.loads(document)["diff"], "text": text, "is_same": is_same})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from opskit._opskit import Store
 from opskit._reports import DrillReport, ListedBackup, VerifyReport
 from opskit._run import OnEvent, encode, run_async, run_sync
+from opskit._upkeep import Upkeep
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -50,7 +51,7 @@ class _VerifyKeys(TypedDict):
     level: str
 
 
-class Repository:
+class Repository(Upkeep):
     """A directory, or a place on S3, Google Cloud Storage or Azure, with backups: `backups`, `s3://bucket/prefix`.
 
     Credentials of object stores come from the environment.
