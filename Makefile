@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-full test-matrix lint doc-test python-test wheel fuzz fuzz-replay valgrind bench bench-stages bench-compare bench-backup bench-catalog bench-migrate
+.PHONY: help setup demo test test-full test-matrix lint doc-test python-test wheel fuzz fuzz-replay valgrind bench bench-stages bench-compare bench-backup bench-catalog bench-migrate bench-python
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -84,7 +84,7 @@ valgrind: ## The decoder's tests, unsafe lines included, under valgrind
 	scripts/system.sh cc valgrind
 	scripts/valgrind.sh export:: testing::fuzz
 
-bench: bench-stages bench-compare bench-backup bench-catalog bench-migrate ## Benchmarks of each stage, then the comparisons with other tools
+bench: bench-stages bench-compare bench-backup bench-catalog bench-migrate bench-python ## Benchmarks of each stage, then the comparisons with other tools
 
 bench-stages: ## Benchmarks of each stage alone
 	scripts/system.sh cc
@@ -108,6 +108,12 @@ bench-catalog: ## Reading the catalog of 10,000 tables against pg_dump; CATALOG_
 	scripts/postgres.sh
 	$(CARGO) build --release $(BENCH_PACKAGES) --bins
 	"$$(scripts/venv.sh $(BENCH_REQUIREMENTS))/bin/python" benches/compare/catalog.py $(CATALOG_OPTIONS)
+
+bench-python: ## The Python package beside ADBC, connector-x and DuckDB; BENCH_OPTIONS="--keep DIR --rounds 7"
+	scripts/system.sh cc
+	scripts/postgres.sh
+	$(CARGO) build --release -p opskit-benches --bins
+	scripts/python-bench.sh "$(TARGET_DIR)/python-bench" $(BENCH_REQUIREMENTS) benches/compare/python.py $(BENCH_OPTIONS)
 
 bench-migrate: ## 500 small migrations beside sqlx; MIGRATE_OPTIONS="--keep DIR --rounds 7"
 	scripts/system.sh cc

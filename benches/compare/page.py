@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 # In this order.
-SECTIONS = ("export", "backup", "catalog")
+SECTIONS = ("export", "backup", "catalog", "python")
 HEAD = "# Benchmarks\n\nWritten by `make bench`: each section by a whole run of its comparison, and only by one.\n"
 MARK = re.compile(r"^<!-- section: (\w+) -->\n", re.MULTILINE)
 

@@ -58,7 +58,7 @@ impl Source {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ExportOptions {
+pub(crate) struct ExportOptions {
     table: Option<String>,
     query: Option<String>,
     exactness: Option<Exactness>,
@@ -70,7 +70,7 @@ struct ExportOptions {
 }
 
 impl ExportOptions {
-    fn request(self) -> Result<ExportRequest> {
+    pub(crate) fn request(self) -> Result<ExportRequest> {
         let mut request = match (&self.table, &self.query) {
             (Some(table), None) => ExportRequest::tables([table])?,
             (None, Some(query)) => ExportRequest::query(query),
@@ -84,17 +84,7 @@ impl ExportOptions {
         };
         // Rows that were given out cannot be taken back, so no part is read a second time.
         request.retries = 0;
-        request.exactness = match self.exactness {
-            None => Exactness::Strict,
-            Some(Exactness::Exact) => {
-                return Err(Error::new(
-                    ErrorKind::InvalidInput,
-                    "a stream has no place for values without a standard form",
-                )
-                .with_hint("Take \"strict\", or \"interop\", which makes them NULL and counts them in the report."));
-            }
-            Some(exactness) => exactness,
-        };
+        request.exactness = exactness(self.exactness)?;
         let (rows, bytes) = request.batch;
         request.batch = (
             self.batch_rows.unwrap_or(rows).max(1),
@@ -110,5 +100,20 @@ impl ExportOptions {
             request = request.with_jobs(jobs);
         }
         Ok(request)
+    }
+}
+
+/// What becomes of values that Arrow has no form for.
+pub(crate) fn exactness(wanted: Option<Exactness>) -> Result<Exactness> {
+    match wanted {
+        None => Ok(Exactness::Strict),
+        Some(Exactness::Exact) => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "a stream has no place for values without a standard form",
+        )
+        .with_hint(
+            "Take \"strict\", or \"interop\", which makes them NULL and counts them in the report.",
+        )),
+        Some(exactness) => Ok(exactness),
     }
 }

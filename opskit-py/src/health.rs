@@ -7,7 +7,7 @@ use crate::options::{Seconds, parse};
 use opskit_core::Result;
 use opskit_core::health::{HealthReport, HealthRequest, check, probes};
 use pyo3::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Asks every probe. An earlier report of the same server, as JSON, is what counters are compared with.
 #[pyfunction]
@@ -48,4 +48,26 @@ fn request(options: &str, before: Option<&str>) -> Result<HealthRequest> {
         request.probe_deadline = time;
     }
     Ok(request)
+}
+
+#[derive(Debug, Serialize)]
+struct ListedProbe<'p> {
+    id: &'p str,
+    about: &'p str,
+    remedy: &'p str,
+}
+
+/// The probes that there are, as JSON.
+#[pyfunction]
+pub(crate) fn health_probes(py: Python<'_>) -> PyResult<String> {
+    let probes = probes();
+    let listed: Vec<ListedProbe<'_>> = probes
+        .iter()
+        .map(|probe| ListedProbe {
+            id: probe.id(),
+            about: probe.about(),
+            remedy: probe.remedy(),
+        })
+        .collect();
+    or_raise(py, json(&listed))
 }

@@ -11,7 +11,9 @@ mod command;
 mod database;
 mod error;
 mod event;
+mod fan_out;
 mod health;
+mod mend;
 mod migrate;
 mod operation;
 mod options;
@@ -21,6 +23,7 @@ mod schema;
 mod signals;
 mod sink;
 mod stream;
+mod upkeep;
 
 use pyo3::prelude::*;
 
@@ -32,6 +35,8 @@ fn _opskit(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arrow::Schema>()?;
     module.add_class::<arrow::Table>()?;
     module.add_class::<database::Source>()?;
+    module.add_class::<fan_out::FanOutPlan>()?;
+    module.add_class::<fan_out::SnapshotPlan>()?;
     module.add_class::<operation::Operation>()?;
     module.add_class::<repository::Store>()?;
     module.add_class::<stream::Stream>()?;
@@ -42,11 +47,34 @@ fn _opskit(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(schema::schema_diff, module)?)?;
     module.add_function(wrap_pyfunction!(backup::backup_plan, module)?)?;
     module.add_function(wrap_pyfunction!(backup::backup, module)?)?;
+    module.add_function(wrap_pyfunction!(fan_out::fan_out, module)?)?;
+    module.add_function(wrap_pyfunction!(fan_out::run_part, module)?)?;
+    module.add_function(wrap_pyfunction!(fan_out::snapshot, module)?)?;
+    module.add_function(wrap_pyfunction!(fan_out::read_part, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_status, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_plan, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_apply, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_rehearse, module)?)?;
     module.add_function(wrap_pyfunction!(migrate::migrate_verify, module)?)?;
     module.add_function(wrap_pyfunction!(health::health, module)?)?;
+    keeping(module)?;
     module.add_function(wrap_pyfunction!(runtime::shut_down, module)?)
+}
+
+fn keeping(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(upkeep::show, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::history, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::history_verify, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::pin, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::unpin, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::copy, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::forget_plan, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::forget, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::prune_plan, module)?)?;
+    module.add_function(wrap_pyfunction!(upkeep::prune, module)?)?;
+    module.add_function(wrap_pyfunction!(mend::migrate_drift, module)?)?;
+    module.add_function(wrap_pyfunction!(mend::migrate_accept_drift, module)?)?;
+    module.add_function(wrap_pyfunction!(mend::migrate_baseline, module)?)?;
+    module.add_function(wrap_pyfunction!(mend::migrate_repair, module)?)?;
+    module.add_function(wrap_pyfunction!(health::health_probes, module)?)
 }

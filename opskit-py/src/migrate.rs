@@ -143,7 +143,7 @@ async fn rehearsal(
     json(&Box::pin(done).await?)
 }
 
-async fn migrations(folder: PathBuf) -> Result<Migrations> {
+pub(crate) async fn migrations(folder: PathBuf) -> Result<Migrations> {
     apart(move || Migrations::in_folder(Path::new(&folder))).await
 }
 

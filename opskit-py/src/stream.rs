@@ -23,7 +23,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 /// Batches that wait to be read: enough that the server need not wait, few enough to forget.
-const BATCHES_AHEAD: usize = 4;
+pub(crate) const BATCHES_AHEAD: usize = 4;
 
 /// The end of an export that runs for a reader, and what keeps it running: dropping it cancels.
 struct Feed {
@@ -120,7 +120,7 @@ pub(crate) async fn open(
 }
 
 /// The one schema of all tables of the plan.
-fn schema_of(plan: &ExportPlan) -> Result<SchemaRef> {
+pub(crate) fn schema_of(plan: &ExportPlan) -> Result<SchemaRef> {
     let mut tables = plan.tables.iter();
     let Some(first) = tables.next() else {
         return Err(Error::new(

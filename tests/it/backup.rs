@@ -4,6 +4,7 @@ mod attacked;
 mod consistency;
 mod damage;
 mod encrypted;
+mod fan_out;
 mod hostile;
 mod killed;
 mod refusals;

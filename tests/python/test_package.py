@@ -213,13 +213,6 @@ def test_a_failing_listener_ends_the_operation(db, repository):
     assert repository.list() == ()
 
 
-def test_types_and_stubs_are_right():
-    environment = {**os.environ, "MYPYPATH": str(pathlib.Path(opskit.__file__).parents[1])}
-    for arguments in (["mypy.stubtest", "opskit._opskit"], ["mypy", "--strict", "-p", "opskit"]):
-        done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
 def fresh(*arguments, **options):
     python = os.environ.get("OPSKIT_TEST_FRESH_PYTHON", sys.executable)
     # Isolated, so that it has what is in its own environment alone.

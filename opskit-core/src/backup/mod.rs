@@ -15,6 +15,7 @@ mod choice;
 mod definitions;
 mod documents;
 pub mod drill;
+pub mod fan_out;
 mod open;
 mod plan;
 mod prints;

@@ -6,7 +6,7 @@ use super::definitions::Definitions;
 use super::plan::{BackupPlan, Loss};
 use super::request::BackupRequest;
 use super::rows::{planned, tables};
-use super::source::Cluster;
+use super::source::{Cluster, migration};
 use crate::catalog::cluster::ClusterModel;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,7 +16,7 @@ use crate::postgres::export::{Crew, ExportPlan, Leader};
 use crate::postgres::session::Session;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::{WireConnection, refuse_transaction_pooler};
-use crate::repository::{BackupId, Holds};
+use crate::repository::{BackupId, Holds, Marker, MigrationState};
 use std::collections::HashSet;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -69,13 +69,23 @@ impl Started {
 /// What a run goes on with.
 #[derive(Debug)]
 pub(super) struct Ready {
-    pub(super) crew: Crew,
+    crew: Crew,
+    around: Around,
+}
+
+/// What a backup holds besides rows, and what is to be read behind them.
+#[derive(Debug)]
+pub(super) struct Around {
     pub(super) cluster: Cluster,
     pub(super) snapshot_at: OffsetDateTime,
     pub(super) holds: Vec<Holds>,
     pub(super) sequences: Vec<QualifiedName>,
-    pub(super) around: ClusterModel,
+    pub(super) roles: ClusterModel,
     pub(super) definitions: Definitions,
+    /// The place in the write-ahead log, the marker there, and the last migration: known once the run is begun.
+    pub(super) lsn: Option<String>,
+    pub(super) marker: Option<Marker>,
+    pub(super) migration: Option<MigrationState>,
 }
 
 impl Backup {
@@ -190,7 +200,7 @@ impl Ready {
         choice.refuse_changes(&again)?;
         let mut definitions = Definitions::read(&mut leader, request).await?;
         let version = leader.source.server_version;
-        let around = read_cluster_in(&mut leader.session, version).await?;
+        let roles = read_cluster_in(&mut leader.session, version).await?;
         plan.objects = definitions.objects;
         plan.losses = losses(request, &definitions)?;
         let (tables, holds) = tables(&mut leader, request, &choice).await?;
@@ -202,13 +212,31 @@ impl Ready {
         let reading = request.reading.clone();
         Ok(Self {
             crew: Crew::new(ctx, url, reading, leader, export_plan, probe),
-            cluster,
-            snapshot_at,
-            holds,
-            sequences: choice.sequences,
-            around,
-            definitions,
+            around: Around {
+                cluster,
+                snapshot_at,
+                holds,
+                sequences: choice.sequences,
+                roles,
+                definitions,
+                lsn: None,
+                marker: None,
+                migration: None,
+            },
         })
+    }
+
+    /// Notes where in the log the backup is, and leaves its marker there. Rows are read next.
+    pub(super) async fn mark(self, id: &BackupId) -> Result<(Crew, Around)> {
+        let Self { mut crew, around } = self;
+        let session = &mut crew.leader.session;
+        let around = Around {
+            lsn: around.cluster.lsn(session).await?,
+            marker: around.cluster.mark(session, id).await?,
+            migration: migration(session).await?,
+            ..around
+        };
+        Ok((crew, around))
     }
 }
 

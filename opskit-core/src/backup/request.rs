@@ -59,7 +59,7 @@ pub struct BackupRequest {
     /// Settings that it shares with exports.
     pub(super) reading: ExportRequest,
     parquet: ParquetOptions,
-    zstd_level: i32,
+    pub(super) zstd_level: i32,
 }
 
 impl Default for BackupRequest {

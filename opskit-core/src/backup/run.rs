@@ -1,6 +1,7 @@
 //! Running a backup, and the record of the run.
 
-use super::open::{Backup, Started};
+use super::open::{Backup, Ready, Started};
+use super::plan::BackupPlan;
 use super::report::BackupReport;
 use super::request::BackupRequest;
 use super::store::Stored;
@@ -129,8 +130,60 @@ impl Run<'_> {
         })
     }
 
+    /// Takes the place of the backup, unless something stands in its way.
+    pub(super) async fn begin<'a>(
+        &self,
+        ctx: &'a OpContext,
+        repository: &'a Repository,
+        plan: &BackupPlan,
+        ready: Option<Box<Ready>>,
+    ) -> Result<(Ready, Stored<'a>)> {
+        if let Some(obstacle) = plan.obstacle() {
+            return Err(obstacle);
+        }
+        let ready =
+            ready.ok_or_else(|| Error::new(ErrorKind::Internal, "a plan was never made ready"))?;
+        let record = self.record(ctx, RunStatus::Success, ctx.clock().now())?;
+        record.check_size()?;
+        let place = repository.clone();
+        for id in apart(move || place.sweep()).await? {
+            tracing::info!(%id, "removed what a run left that was killed");
+        }
+        Ok((*ready, Stored::begin(ctx, repository, self).await?))
+    }
+
+    /// Writes the record of the run, and tells how it ended.
+    pub(super) async fn end(
+        &self,
+        ctx: &OpContext,
+        repository: &Repository,
+        done: Result<(BackupReport, Option<String>)>,
+    ) -> Result<BackupReport> {
+        match done {
+            Ok((mut report, migration)) => {
+                report.warnings.extend(repository.warning());
+                let closing = self.close_succeeded(ctx, repository, &mut report, migration);
+                Box::pin(closing).await;
+                ctx.emit(Event::RunFinished {
+                    rows: report.rows,
+                    elapsed: ctx.clock().elapsed() - self.started.elapsed,
+                });
+                Ok(report)
+            }
+            Err(error) => {
+                Box::pin(self.close_failed(ctx, repository, &error)).await;
+                Err(error)
+            }
+        }
+    }
+
     /// The failure itself is what is told; that it cannot be written down, or told further, is a warning.
-    async fn close_failed(&self, ctx: &OpContext, repository: &Repository, error: &Error) {
+    pub(super) async fn close_failed(
+        &self,
+        ctx: &OpContext,
+        repository: &Repository,
+        error: &Error,
+    ) {
         let now = ctx.clock().now();
         let record = self
             .record(ctx, RunStatus::of(error), now)
@@ -256,35 +309,10 @@ impl Backup {
         };
         let span = tracing::info_span!("opskit.backup", database = %plan.database, id = %plan.id);
         let work = async {
-            if let Some(obstacle) = plan.obstacle() {
-                return Err(obstacle);
-            }
-            let ready = ready
-                .ok_or_else(|| Error::new(ErrorKind::Internal, "a plan was never made ready"))?;
-            let record = run.record(ctx, RunStatus::Success, ctx.clock().now())?;
-            record.check_size()?;
-            let place = repository.clone();
-            for id in apart(move || place.sweep()).await? {
-                tracing::info!(%id, "removed what a run left that was killed");
-            }
-            let stored = Stored::begin(ctx, repository, &run).await?;
-            Box::pin(stored.run(*ready, &run, &plan)).await
+            let (ready, stored) = run.begin(ctx, repository, &plan, ready).await?;
+            Box::pin(stored.run(ready, &run, &plan)).await
         };
-        match Box::pin(work.instrument(span)).await {
-            Ok((mut report, migration)) => {
-                report.warnings.extend(repository.warning());
-                let closing = run.close_succeeded(ctx, repository, &mut report, migration);
-                Box::pin(closing).await;
-                ctx.emit(Event::RunFinished {
-                    rows: report.rows,
-                    elapsed: ctx.clock().elapsed() - started.elapsed,
-                });
-                Ok(report)
-            }
-            Err(error) => {
-                Box::pin(run.close_failed(ctx, repository, &error)).await;
-                Err(error)
-            }
-        }
+        let done = Box::pin(work.instrument(span)).await;
+        run.end(ctx, repository, done).await
     }
 }

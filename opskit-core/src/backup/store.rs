@@ -2,11 +2,10 @@
 
 use super::DOCUMENT_BYTES_MAX;
 use super::documents::{Documents, json};
-use super::open::Ready;
+use super::open::{Around, Ready};
 use super::plan::BackupPlan;
 use super::report::BackupReport;
 use super::run::Run;
-use super::source::migration;
 use crate::catalog::inventory::{sequence_from, sequences_sql};
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,11 +24,19 @@ use std::sync::Arc;
 /// How many sequences are read by one query.
 const SEQUENCES_AT_ONCE: usize = 200;
 
+/// The rows of a backup, read by whomever.
+pub(super) struct RowsRead {
+    /// Its snapshot is still there.
+    pub(super) leader: Leader,
+    pub(super) plans: Vec<TablePlan>,
+    pub(super) reports: Vec<TableReport>,
+}
+
 /// What was stored so far.
 pub(super) struct Stored<'a> {
     ctx: &'a OpContext,
     repository: &'a Repository,
-    sink: Arc<RepositorySink>,
+    pub(super) sink: Arc<RepositorySink>,
     objects: Vec<StoredObject>,
     wire_bytes: u64,
 }
@@ -47,24 +54,53 @@ impl<'a> Stored<'a> {
             run.request.file_format(repository.upload_bytes()),
         );
         let sink = apart(move || RepositorySink::begin(&place, &id, format)).await?;
-        Ok(Self {
+        Ok(Self::over(ctx, repository, Arc::new(sink)))
+    }
+
+    /// For a backup whose place was taken before.
+    pub(super) fn over(
+        ctx: &'a OpContext,
+        repository: &'a Repository,
+        sink: Arc<RepositorySink>,
+    ) -> Self {
+        Self {
             ctx,
             repository,
-            sink: Arc::new(sink),
+            sink,
             objects: Vec::new(),
             wire_bytes: 0,
-        })
+        }
     }
 
     /// Reads and stores everything, and commits it. The version of the last migration goes with the report.
     pub(super) async fn run(
-        mut self,
+        self,
         ready: Ready,
         run: &Run<'_>,
         plan: &BackupPlan,
     ) -> Result<(BackupReport, Option<String>)> {
-        let snapshot_at = rfc3339(ready.snapshot_at)?;
-        let (leader, mut contents) = self.read(ready, run, plan).await?;
+        let (crew, around) = ready.mark(&run.id).await?;
+        let plans = crew.plan.tables.clone();
+        let sink: Arc<dyn BackupSink> = Arc::clone(&self.sink) as _;
+        let (leader, reports) = crew.read(self.ctx, &sink).await?;
+        let rows = RowsRead {
+            leader,
+            plans,
+            reports,
+        };
+        self.conclude(rows, around, run, plan).await
+    }
+
+    /// Stores what comes behind the rows, and commits the backup.
+    pub(super) async fn conclude(
+        mut self,
+        rows: RowsRead,
+        around: Around,
+        run: &Run<'_>,
+        plan: &BackupPlan,
+    ) -> Result<(BackupReport, Option<String>)> {
+        let snapshot_at = rfc3339(around.snapshot_at)?;
+        let (leader, mut contents) = self.contents(rows, around, run, plan).await?;
         self.objects.sort_by(|a, b| a.name.cmp(&b.name));
         if self.sink.encryption().is_some() {
             contents.objects = Some(self.objects.clone());
@@ -95,36 +131,23 @@ impl<'a> Stored<'a> {
         Ok((report, contents.migration.map(|state| state.version)))
     }
 
-    /// Reads and stores everything but the manifests.
-    async fn read(
+    /// Reads and stores everything behind the rows but the manifests.
+    async fn contents(
         &mut self,
-        ready: Ready,
+        rows: RowsRead,
+        around: Around,
         run: &Run<'_>,
         plan: &BackupPlan,
     ) -> Result<(Leader, Contents)> {
-        let Ready {
-            mut crew,
-            cluster,
-            holds,
-            sequences,
-            around,
-            definitions,
-            ..
-        } = ready;
-        let session = &mut crew.leader.session;
-        let lsn = cluster.lsn(session).await?;
-        let marker = cluster.mark(session, &run.id).await?;
-        let migration = migration(session).await?;
-        let plans = crew.plan.tables.clone();
-        let sink: Arc<dyn BackupSink> = Arc::clone(&self.sink) as _;
-        let (mut leader, reports) = crew.read(self.ctx, &sink).await?;
-        let tables = self.tables(plans, reports, holds)?;
+        let mut leader = rows.leader;
+        let tables = self.tables(rows.plans, rows.reports, around.holds)?;
         // No snapshot covers sequences: what is read after the last row is not behind it.
-        let sequences = read_sequences(&mut leader.session, &sequences).await?;
+        let sequences = read_sequences(&mut leader.session, &around.sequences).await?;
+        let definitions = around.definitions;
         definitions.refuse_other_labels(&mut leader).await?;
         self.store_schema(definitions.documents).await?;
-        let around = json("model of the roles", &around, DOCUMENT_BYTES_MAX)?;
-        self.put(CLUSTER, &around).await?;
+        let roles = json("model of the roles", &around.roles, DOCUMENT_BYTES_MAX)?;
+        self.put(CLUSTER, &roles).await?;
         let contents = Contents {
             objects: None,
             version: CONTENTS_VERSION,
@@ -132,7 +155,7 @@ impl<'a> Stored<'a> {
             id: run.id.clone(),
             source: Source {
                 target: run.request.target.clone(),
-                ..cluster.source(&leader.source, lsn)
+                ..around.cluster.source(&leader.source, around.lsn)
             },
             scope: run.request.scope.clone(),
             excluded: plan.excluded.clone(),
@@ -141,9 +164,9 @@ impl<'a> Stored<'a> {
             format: run.request.format,
             tables,
             sequences,
-            marker,
+            marker: around.marker,
             git: run.request.git.clone(),
-            migration,
+            migration: around.migration,
             tags: run.request.tags.clone(),
             warnings: plan.warnings.clone(),
             opskit_version: env!("CARGO_PKG_VERSION").to_owned(),

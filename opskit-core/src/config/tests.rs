@@ -286,12 +286,12 @@ fn the_url_of_a_hook_is_not_shown() {
 }
 
 #[test]
-fn mistakes_in_probes_limits_and_rules_name_their_line() {
+#[expect(clippy::too_many_lines, reason = "a list of mistakes")]
+fn mistakes_in_probes_and_limits_name_their_line() {
     let probe = "[[probe]]\nid = \"a.b\"\n";
-    let rule = "[[rule]]\nid = \"a\"\n";
     let limit = "[[health.limit]]\nprobe = \"a.b\"\n";
     let accept = "[[health.accept]]\nprobe = \"a.b\"\n";
-    for (text, line, said) in [
+    let mistakes = [
         (format!("{limit}warn = 2\nfail = 1"), 2, "not above fail"),
         (
             format!("{limit}warn = 1\nfail = 2\ntarget = \"x\""),
@@ -350,6 +350,16 @@ fn mistakes_in_probes_limits_and_rules_name_their_line() {
             5,
             "two probes",
         ),
+    ];
+    for (text, line, said) in mistakes {
+        assert_told(&text, line, said);
+    }
+}
+
+#[test]
+fn mistakes_in_rules_name_their_line() {
+    let rule = "[[rule]]\nid = \"a\"\n";
+    for (text, line, said) in [
         (format!("{rule}table = \"public.t\""), 2, "one of not_null"),
         (format!("{rule}rows = {{ min = 1 }}"), 2, "names it"),
         (

@@ -5,6 +5,7 @@ mod copy;
 mod history;
 mod id;
 mod instant;
+mod joined;
 mod keyring;
 mod keys;
 mod layout;

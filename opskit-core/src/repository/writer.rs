@@ -40,23 +40,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// ```
 #[derive(Debug)]
 pub struct RepositorySink {
-    writing: Arc<Writing>,
-    encryption: Option<Encryption>,
-    format: FileFormat,
+    pub(super) writing: Arc<Writing>,
+    pub(super) encryption: Option<Encryption>,
+    pub(super) format: FileFormat,
+    /// What the names of this writer's parts end with, where others may write the same parts.
+    pub(super) suffix: Option<String>,
     /// The parts that were started: what is started again may have left a file that it has no values for.
-    started: Mutex<HashSet<String>>,
+    pub(super) started: Mutex<HashSet<String>>,
 }
 
 /// A backup that is being written. A writer may outlive its sink for a moment, on its thread; what it
 /// writes must still go away.
 #[derive(Debug)]
-struct Writing {
-    store: Arc<dyn Store>,
+pub(super) struct Writing {
+    pub(super) store: Arc<dyn Store>,
     /// What the names of its objects start with.
-    folder: String,
-    claim: Box<dyn Claim>,
-    sealing: Option<Sealing>,
-    keyring: Arc<Keyring>,
+    pub(super) folder: String,
+    pub(super) claim: Box<dyn Claim>,
+    pub(super) sealing: Option<Sealing>,
+    pub(super) keyring: Arc<Keyring>,
 }
 
 impl Writing {
@@ -127,6 +129,7 @@ impl RepositorySink {
             encryption: repository.keyring.encryption(),
             writing: Arc::new(writing),
             format,
+            suffix: None,
             started: Mutex::default(),
         })
     }
@@ -166,7 +169,8 @@ impl BackupSink for RepositorySink {
     async fn open_part(&self, header: PartHeader) -> Result<Box<dyn PartWriter>> {
         self.writing.claim.check()?;
         let table = header.table.to_path();
-        let stem = format!("{DATA_PREFIX}{table}/part-{:05}", header.part);
+        let suffix = self.suffix.as_deref().unwrap_or_default();
+        let stem = format!("{DATA_PREFIX}{table}/part-{:05}{suffix}", header.part);
         let names = [
             format!("{stem}.{}", self.format.suffix()),
             format!("{stem}.exact"),
@@ -233,7 +237,14 @@ impl PartWriter for RepositoryPart {
             for (object, told) in finished.files {
                 objects.push(object.finish(told)?);
             }
-            writing.claim.check()?;
+            writing.claim.check().inspect_err(|_| {
+                // Whoever took the place may not look here again.
+                for object in &objects {
+                    let _ = writing
+                        .store
+                        .remove(&format!("{}/{}", writing.folder, object.name));
+                }
+            })?;
             Ok(PartReceipt {
                 rows: finished.rows,
                 objects,

@@ -28,10 +28,12 @@ from opskit._errors import (
     UnsupportedError,
 )
 from opskit._export import ExportOptions, ExportStream
-from opskit._health import HealthOptions, HealthReport
+from opskit._fan_out import BackupPart, ExportPart, FanOut, Receipt, Snapshot
+from opskit._health import HealthOptions, HealthReport, Probe, probes
 from opskit._migrate import ApplyOptions, Migrations, RehearseOptions, WantedOptions
 from opskit._migrations import MigrationPlan, MigrationReport, MigrationStatus, Rehearsal, Suite
 from opskit._opskit import Batch, Schema, Table, __version__
+from opskit._parts import read_part, read_part_async, run_part, run_part_async
 from opskit._reports import (
     BackupPlan,
     BackupReport,
@@ -45,12 +47,33 @@ from opskit._reports import (
 )
 from opskit._repository import DrillOptions, Repository, RepositoryOptions
 from opskit._schema import Schemas
+from opskit._upkeep import (
+    BackupContents,
+    BackupManifest,
+    CopyReport,
+    Decision,
+    ForgetReport,
+    History,
+    HistoryCheck,
+    Leftover,
+    Pin,
+    PinOptions,
+    PrunePlan,
+    PruneReport,
+    RetentionOptions,
+    RetentionPlan,
+    ShownBackup,
+)
+from opskit._watch import Progress, Watched, watch
 
 _atexit.register(_opskit.shut_down)
 
 __all__ = [
     "ApplyOptions",
+    "BackupContents",
+    "BackupManifest",
     "BackupOptions",
+    "BackupPart",
     "BackupPlan",
     "BackupReport",
     "Backups",
@@ -59,17 +82,25 @@ __all__ = [
     "CancelledError",
     "CheckFailedError",
     "ConnectionFailedError",
+    "CopyReport",
     "DamagedError",
     "Database",
+    "Decision",
     "DrillOptions",
     "DrillReport",
     "ExportOptions",
+    "ExportPart",
     "ExportReport",
     "ExportStream",
+    "FanOut",
+    "ForgetReport",
     "HealthOptions",
     "HealthReport",
+    "History",
+    "HistoryCheck",
     "InternalError",
     "InvalidInputError",
+    "Leftover",
     "ListedBackup",
     "MigrationPlan",
     "MigrationReport",
@@ -78,17 +109,28 @@ __all__ = [
     "NotFoundError",
     "OpskitError",
     "PermissionDeniedError",
-    "RehearseOptions",
+    "Pin",
+    "PinOptions",
+    "Probe",
+    "Progress",
+    "PrunePlan",
+    "PruneReport",
+    "Receipt",
     "Rehearsal",
+    "RehearseOptions",
     "Repository",
     "RepositoryOptions",
     "RestoreOptions",
     "RestorePlan",
     "RestoreReport",
     "Restores",
+    "RetentionOptions",
+    "RetentionPlan",
     "Schema",
     "SchemaDiff",
     "Schemas",
+    "ShownBackup",
+    "Snapshot",
     "StorageError",
     "Suite",
     "Table",
@@ -96,6 +138,13 @@ __all__ = [
     "UnsupportedError",
     "VerifyReport",
     "WantedOptions",
+    "Watched",
     "__version__",
     "connect",
+    "probes",
+    "read_part",
+    "read_part_async",
+    "run_part",
+    "run_part_async",
+    "watch",
 ]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from opskit import _opskit
+from opskit._fan_out import FanOut
 from opskit._reports import BackupPlan, BackupReport, RestorePlan, RestoreReport
 from opskit._run import OnEvent, encode, run_async, run_sync
 
@@ -78,7 +79,12 @@ class Backups:
         self._source = source
 
     def plan(self, **options: Unpack[BackupOptions]) -> BackupPlan:
-        """Says what a backup would hold, and what stands in its way. Stores nothing."""
+        """Says what a backup would hold, and what stands in its way. Stores nothing.
+
+        >>> plan = db.backup.plan(exclude=["audit.*"])
+        >>> plan.ok, [table.name for table in plan.tables]
+        (True, ['public.orders'])
+        """
         return BackupPlan.from_json(run_sync(self._plan(options)))
 
     async def plan_async(self, **options: Unpack[BackupOptions]) -> BackupPlan:
@@ -90,6 +96,10 @@ class Backups:
 
         Raises `PermissionDeniedError` when the role lacks something, `UnsupportedError` for a loss that was not
         accepted, `BusyError` when definitions changed meanwhile, `StorageError`, `DamagedError` when counts differ.
+
+        >>> report = db.backup.run(repository, tags={"why": "release"})
+        >>> report.rows, report.tables[0].table
+        (1000, 'public.orders')
         """
         return BackupReport.from_json(run_sync(self._run(to, options), on_event))
 
@@ -98,6 +108,28 @@ class Backups:
     ) -> BackupReport:
         """Takes a backup of one instant, as `run` does."""
         return BackupReport.from_json(await run_async(self._run(to, options), on_event))
+
+    def fan_out(self, to: Repository, *, on_event: OnEvent = None, **options: Unpack[BackupOptions]) -> FanOut:
+        """Locks the tables, takes the snapshot, and begins a backup whose parts are read by `run_part`, anywhere.
+
+        >>> with db.backup.fan_out(repository) as plan:
+        ...     report = plan.commit([opskit.run_part(part, repository, db) for part in plan.parts])
+        >>> repository.list()[0].id == report.id
+        True
+
+        The result is a backup like any other. Raises what `run` raises before it reads rows. `jobs` and
+        `memory_bytes` do not matter here: a part takes one connection and up to 128 MiB, wherever it is read.
+        """
+        return FanOut(run_sync(self._fan_out(to, options), on_event))
+
+    async def fan_out_async(
+        self, to: Repository, *, on_event: OnEvent = None, **options: Unpack[BackupOptions]
+    ) -> FanOut:
+        """Begins a backup whose parts are read anywhere, as `fan_out` does."""
+        return FanOut(await run_async(self._fan_out(to, options), on_event))
+
+    def _fan_out(self, to: Repository, options: BackupOptions) -> _opskit.Operation[_opskit.FanOutPlan]:
+        return _opskit.fan_out(self._source, to._store, encode(options, BackupOptions))
 
     def _plan(self, options: BackupOptions) -> _opskit.Operation[str]:
         return _opskit.backup_plan(self._source, encode(options, BackupOptions))
@@ -113,7 +145,13 @@ class Restores:
         self._source = source
 
     def plan(self, backup: str, of: Repository, **options: Unpack[RestoreOptions]) -> RestorePlan:
-        """Says what restoring a backup (its name, or `"latest"`) into this database would do. Changes nothing."""
+        """Says what restoring a backup (its name, or `"latest"`) into this database would do. Changes nothing.
+
+        >>> report = db.backup.run(repository)
+        >>> plan = empty.restore.plan("latest", repository)
+        >>> plan.ok, plan.tables[0].rows
+        (True, 1000)
+        """
         return RestorePlan.from_json(run_sync(self._plan(backup, of, options)))
 
     async def plan_async(self, backup: str, of: Repository, **options: Unpack[RestoreOptions]) -> RestorePlan:
@@ -126,6 +164,12 @@ class Restores:
         """Restores a backup into this database and compares. A difference is in the report: look at `ok`, or `check()`.
 
         Raises `UnsupportedError` when the plan has problems, `DamagedError` when the backup is damaged.
+
+        >>> report = db.backup.run(repository)
+        >>> restored = empty.restore.run("latest", repository)
+        >>> restored.check()
+        >>> restored.rows
+        1000
         """
         return RestoreReport.from_json(run_sync(self._run(backup, of, options), on_event))
 

@@ -7,8 +7,10 @@ import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from opskit import _opskit
 from opskit._backup import Backups, Restores
 from opskit._export import ExportOptions, ExportStream
+from opskit._fan_out import Snapshot
 from opskit._health import HealthOptions, HealthReport, ask
 from opskit._migrate import Migrations
 from opskit._opskit import Source
@@ -17,6 +19,8 @@ from opskit._schema import Schemas
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from opskit._opskit import Operation, SnapshotPlan
 
 
 class _ExportKeys(ExportOptions, total=False):
@@ -46,7 +50,11 @@ class Database:
         return self._source.name
 
     def server_version(self) -> int:
-        """Connects and gives the server's version as a number: 170002 for 17.2."""
+        """Connects and gives the server's version as a number: 170002 for 17.2.
+
+        >>> db.server_version() >= 130000
+        True
+        """
         return run_sync(self._source.check())
 
     async def server_version_async(self) -> int:
@@ -65,16 +73,52 @@ class Database:
         when a table is locked or changed, `CheckFailedError` for a value that Arrow has no form for,
         `ConnectionFailedError` when the connection is lost (rows that were given out cannot be taken back, so nothing
         is read a second time).
+
+        >>> with db.export("public.orders", jobs=1) as stream:
+        ...     print(stream.schema.names, sum(len(batch) for batch in stream))
+        ['id', 'total'] 1000
+        >>> stream.report.rows
+        1000
+        >>> db.export(query="select max(id) as top from orders").read_all().num_rows
+        1
         """
         text = encode({"table": table, "query": query, **options}, _ExportKeys)
         stream = ExportStream(lambda: self._source.export(text))
         self._streams = [*(one for one in self._streams if one() is not None), weakref.ref(stream)]
         return stream
 
+    def snapshot(
+        self, table: str | None = None, /, *, query: str | None = None, **options: Unpack[ExportOptions]
+    ) -> Snapshot:
+        """Takes the snapshot of an export whose parts are read by `read_part`, anywhere, as long as it is held.
+
+        Raises what a stream raises when it is opened. A query is one part.
+
+        >>> with db.snapshot("public.orders") as snapshot:
+        ...     sum(opskit.read_part(part, db).num_rows for part in snapshot.parts)
+        1000
+        """
+        return Snapshot(run_sync(self._snapshot(table, query, options)))
+
+    async def snapshot_async(
+        self, table: str | None = None, /, *, query: str | None = None, **options: Unpack[ExportOptions]
+    ) -> Snapshot:
+        """Takes the snapshot of an export, as `snapshot` does."""
+        return Snapshot(await run_async(self._snapshot(table, query, options)))
+
+    def _snapshot(
+        self, table: str | None, query: str | None, options: ExportOptions
+    ) -> Operation[SnapshotPlan]:
+        return _opskit.snapshot(self._source, encode({"table": table, "query": query, **options}, _ExportKeys))
+
     def health(self, *, before: HealthReport | None = None, **options: Unpack[HealthOptions]) -> HealthReport:
         """Asks the server how it is. What is wrong or cannot be seen is in the report: look at `ok`, or `check()`.
 
         Counters are compared with those of an earlier report of the same server, `before`.
+
+        >>> report = db.health(only=["locks"])
+        >>> report.ok == (report.worst in ("pass", "warn", "skipped"))
+        True
         """
         return HealthReport.from_json(run_sync(ask(self._source, before, options)))
 
@@ -124,8 +168,10 @@ def connect(url: str | None = None) -> Database:
 
     Raises `InvalidInputError` for a URL that cannot be meant. Nothing is connected before it is used or entered:
 
-        with opskit.connect("postgresql://reader@localhost/shop") as db:
-            table = db.export("public.orders").read_all()
+    >>> with opskit.connect(url) as db:
+    ...     table = db.export("public.orders").read_all()
+    >>> table.num_rows
+    1000
 
     `async with` does the same in an event loop, where methods that end in `_async` are awaited.
     """

@@ -87,3 +87,21 @@ def ask(source: Source, before: HealthReport | None, options: HealthOptions) -> 
     """Starts a run."""
     earlier = None if before is None else json.dumps(before.to_dict())
     return _opskit.health(source, encode(options, HealthOptions), earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Document):
+    """A probe that `Database.health` asks: what it looks at, and what to do when it finds something."""
+
+    id: str
+    about: str
+    remedy: str
+
+
+def probes() -> tuple[Probe, ...]:
+    """The probes that there are.
+
+    >>> any(probe.id.startswith("locks") for probe in opskit.probes())
+    True
+    """
+    return tuple(Probe.from_dict(one) for one in json.loads(_opskit.health_probes()))

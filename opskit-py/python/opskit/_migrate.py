@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from opskit import _opskit
 from opskit._migrations import MigrationPlan, MigrationReport, MigrationStatus, Rehearsal, Suite
+from opskit._reports import SchemaDiff
 from opskit._run import OnEvent, encode, run_async, run_sync
 
 if TYPE_CHECKING:
@@ -63,7 +64,11 @@ class Migrations:
         self._source = source
 
     def status(self, folder: Folder) -> MigrationStatus:
-        """Says how each migration stands. Changes nothing."""
+        """Says how each migration stands. Changes nothing.
+
+        >>> [(one.id, one.standing) for one in db.migrate.status("migrations").migrations]
+        [('1', 'pending')]
+        """
         return MigrationStatus.from_json(run_sync(self._status(folder)))
 
     async def status_async(self, folder: Folder) -> MigrationStatus:
@@ -71,7 +76,12 @@ class Migrations:
         return MigrationStatus.from_json(await run_async(self._status(folder)))
 
     def plan(self, folder: Folder, **options: Unpack[WantedOptions]) -> MigrationPlan:
-        """Says what `apply` would do: statements, locks, and what the gate finds. Changes nothing."""
+        """Says what `apply` would do: statements, locks, and what the gate finds. Changes nothing.
+
+        >>> plan = db.migrate.plan("migrations")
+        >>> len(plan.migrations)
+        1
+        """
         return MigrationPlan.from_json(run_sync(self._plan(folder, options)))
 
     async def plan_async(self, folder: Folder, **options: Unpack[WantedOptions]) -> MigrationPlan:
@@ -91,6 +101,11 @@ class Migrations:
 
         With the plan that was looked at, raises `BusyError` where files or history are others by now. A migration or
         test that fails is in the report: look at `ok`, or `check()`.
+
+        >>> plan = db.migrate.plan("migrations")
+        >>> report = db.migrate.apply("migrations", plan=plan, backup_to=repository)
+        >>> report.ok
+        True
         """
         return MigrationReport.from_json(run_sync(self._apply(folder, backup_to, plan, options), on_event))
 
@@ -116,7 +131,12 @@ class Migrations:
         on_event: OnEvent = None,
         **options: Unpack[RehearseOptions],
     ) -> Rehearsal:
-        """Runs the pending migrations on a throw-away server with the rows of a backup (its name, or `"latest"`)."""
+        """Runs the pending migrations on a throw-away server with the rows of a backup (its name, or `"latest"`).
+
+        >>> report = db.backup.run(repository)
+        >>> db.migrate.rehearse("migrations", "latest", repository).failure is None
+        True
+        """
         return Rehearsal.from_json(run_sync(self._rehearse(folder, backup, of, options), on_event))
 
     async def rehearse_async(
@@ -138,6 +158,43 @@ class Migrations:
     async def verify_async(self, *tests: Folder) -> tuple[Suite, ...]:
         """Runs tests of the database, as `verify` does."""
         return _suites(await run_async(self._verify(tests)))
+
+    def drift(self) -> SchemaDiff:
+        """What changed in the schema since the last migration. Raises `NotFoundError` where none ran.
+
+        >>> report = db.migrate.apply("migrations", backup_to=None)
+        >>> db.migrate.drift().ok
+        True
+        """
+        return _drift(run_sync(_opskit.migrate_drift(self._source)))
+
+    async def drift_async(self) -> SchemaDiff:
+        """What changed in the schema since the last migration, as `drift` says it."""
+        return _drift(await run_async(_opskit.migrate_drift(self._source)))
+
+    def accept_drift(self) -> None:
+        """Takes the schema as it is now for what later runs compare with."""
+        run_sync(_opskit.migrate_accept_drift(self._source))
+
+    async def accept_drift_async(self) -> None:
+        """Takes the schema as it is now for what later runs compare with."""
+        await run_async(_opskit.migrate_accept_drift(self._source))
+
+    def baseline(self, folder: Folder, version: str) -> tuple[str, ...]:
+        """Declares migrations done that something else ran, up to a version; gives theirs. Runs nothing."""
+        return tuple(run_sync(_opskit.migrate_baseline(self._source, os.fspath(folder), version)))
+
+    async def baseline_async(self, folder: Folder, version: str) -> tuple[str, ...]:
+        """Declares migrations done that something else ran, as `baseline` does."""
+        return tuple(await run_async(_opskit.migrate_baseline(self._source, os.fspath(folder), version)))
+
+    def repair(self, folder: Folder, version: str, *, reason: str) -> None:
+        """Takes the file of a migration that ran as it is now, and writes down why. Runs nothing."""
+        run_sync(_opskit.migrate_repair(self._source, os.fspath(folder), version, reason))
+
+    async def repair_async(self, folder: Folder, version: str, *, reason: str) -> None:
+        """Takes the file of a migration that ran as it is now, as `repair` does."""
+        await run_async(_opskit.migrate_repair(self._source, os.fspath(folder), version, reason))
 
     def _status(self, folder: Folder) -> Operation[str]:
         return _opskit.migrate_status(self._source, os.fspath(folder))
@@ -162,3 +219,8 @@ class Migrations:
 
 def _suites(text: str) -> tuple[Suite, ...]:
     return tuple(Suite.from_dict(one) for one in json.loads(text))
+
+
+def _drift(found: tuple[str, str, bool]) -> SchemaDiff:
+    document, text, is_same = found
+    return SchemaDiff.from_dict({**json.loads(document)["diff"], "text": text, "is_same": is_same})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from opskit._opskit import Store
 from opskit._reports import DrillReport, ListedBackup, VerifyReport
 from opskit._run import OnEvent, encode, run_async, run_sync
+from opskit._upkeep import Upkeep
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -50,7 +51,7 @@ class _VerifyKeys(TypedDict):
     level: str
 
 
-class Repository:
+class Repository(Upkeep):
     """A directory, or a place on S3, Google Cloud Storage or Azure, with backups: `backups`, `s3://bucket/prefix`.
 
     Credentials of object stores come from the environment.
@@ -95,7 +96,12 @@ class Repository:
         return self._store.place
 
     def list(self) -> tuple[ListedBackup, ...]:
-        """The backups, the oldest first. One whose manifests cannot be read has an `error`."""
+        """The backups, the oldest first. One whose manifests cannot be read has an `error`.
+
+        >>> report = db.backup.run(repository)
+        >>> [backup.id == report.id for backup in repository.list()]
+        [True]
+        """
         return _listed(run_sync(self._store.list()))
 
     async def list_async(self) -> tuple[ListedBackup, ...]:
@@ -108,6 +114,10 @@ class Repository:
         """Looks whether a backup is what its manifest says. Faults are in the report: look at `ok`, or `check()`.
 
         `list` looks at names and sizes, `hash` at every byte too, `decode` at every row too.
+
+        >>> report = db.backup.run(repository)
+        >>> repository.verify("latest", level="decode").ok
+        True
         """
         return VerifyReport.from_json(run_sync(self._verify(backup, level), on_event))
 
@@ -129,6 +139,11 @@ class Repository:
 
         The outcome is in the report: look at `ok`, or `check()`. Raises `NotFoundError` when no server of its version
         or a newer one is installed, `DamagedError` when the backup is damaged.
+
+        >>> report = db.backup.run(repository)
+        >>> drill = repository.drill(checks=["select 'orders', count(*) > 0, '' from orders"])
+        >>> drill.outcome
+        'passed'
         """
         return DrillReport.from_json(run_sync(self._drill(backup, to, options), on_event))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -16,11 +18,19 @@ T = TypeVar("T")
 Event = Mapping[str, Any]
 """Something that happened meanwhile: `event` says what (`"progress"`, `"table-finished"`, `"warning"`, …)."""
 
+LOG = logging.getLogger("opskit")
+"""Warnings of operations, and all events at level `DEBUG`."""
+LOG.addHandler(logging.NullHandler())
+
+STARTED: ContextVar[Callable[[Operation[Any]], object]] = ContextVar("STARTED", default=lambda _: None)
+"""Who wants to know what this thread waits for."""
+
 OnEvent = Callable[[Event], object] | None
 
 
 def run_sync(operation: Operation[T], on_event: OnEvent = None) -> T:
     """Waits without the interpreter's lock. Ctrl-C cancels the operation, on the server too."""
+    STARTED.get()(operation)
     return operation.wait(_listener(on_event))
 
 
@@ -44,14 +54,25 @@ async def run_async(operation: Operation[T], on_event: OnEvent = None) -> T:
         operation.cancel()
         await asyncio.wait({done})
         # Looked at, so that nobody complains that it never was.
-        done.cancelled() or done.exception()
+        _ = done.cancelled() or done.exception()
         raise
 
 
-def _listener(on_event: OnEvent) -> Callable[[str], object] | None:
-    if on_event is None:
-        return None
-    return lambda event: on_event(json.loads(event))
+def _listener(on_event: OnEvent) -> Callable[[str], object]:
+    def listen(text: str) -> None:
+        chatty = LOG.isEnabledFor(logging.DEBUG)
+        # Most events are progress, which nobody may want.
+        if on_event is None and not chatty and '"event":"warning"' not in text:
+            return
+        event = json.loads(text)
+        if event["event"] == "warning":
+            LOG.warning("%s", event["message"])
+        elif chatty:
+            LOG.debug("%s", text)
+        if on_event is not None:
+            on_event(event)
+
+    return listen
 
 
 def encode(options: Mapping[str, Any], known: type) -> str:

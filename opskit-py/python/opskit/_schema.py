@@ -24,7 +24,11 @@ class Schemas:
         self._source = source
 
     def sql(self) -> str:
-        """The statements that make the schema again."""
+        """The statements that make the schema again.
+
+        >>> "CREATE TABLE" in db.schema.sql()
+        True
+        """
         return run_sync(_opskit.schema_sql(self._source))
 
     async def sql_async(self) -> str:
@@ -41,7 +45,12 @@ class Schemas:
         return await run_async(_opskit.schema_snapshot(self._source))
 
     def diff(self, snapshot: str, *, objects_only: bool = False) -> SchemaDiff:
-        """What is different here from a snapshot. With `objects_only`, roles and settings are not compared."""
+        """What is different here from a snapshot. With `objects_only`, roles and settings are not compared.
+
+        >>> before = db.schema.snapshot()
+        >>> db.schema.diff(before).ok
+        True
+        """
         return _diff(run_sync(self._compare(snapshot, objects_only)))
 
     async def diff_async(self, snapshot: str, *, objects_only: bool = False) -> SchemaDiff:

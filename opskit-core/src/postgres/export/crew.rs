@@ -1,8 +1,9 @@
 //! The workers of a run: a queue of parts, connections that take from it, a report per table.
 
 use super::leader::Leader;
-use super::part::{self, PartJob, Progress};
+use super::part::Progress;
 use super::plan::{ExportPlan, TablePlan};
+use super::reading::Reading;
 use super::report::{PartReport, TableReport};
 use super::request::ExportRequest;
 use super::worker::Joiner;
@@ -13,7 +14,7 @@ use crate::export::Fingerprint;
 use crate::export::plan::Part;
 use crate::postgres::url::DatabaseUrl;
 use crate::postgres::wire::WireConnection;
-use crate::sink::{BackupSink, PartHeader};
+use crate::sink::BackupSink;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +41,13 @@ impl Crew {
         plan: ExportPlan,
         first: WireConnection,
     ) -> Self {
-        let joiner = Joiner::new(url, first.resolved(), ctx.cancel(), &request, &leader);
+        let joiner = Joiner::new(
+            url,
+            first.resolved(),
+            ctx.cancel(),
+            &request,
+            &leader.meeting,
+        );
         Self {
             leader,
             plan,
@@ -48,6 +55,10 @@ impl Crew {
             joiner,
             first,
         }
+    }
+
+    pub(super) fn request(&self) -> &ExportRequest {
+        &self.request
     }
 
     /// Reads every part into `sink`, and gives the leader back, whose snapshot is still there.
@@ -62,21 +73,33 @@ impl Crew {
         announce(ctx, &self.plan);
         let plan = Arc::new(self.plan);
         let shared = Arc::new(Shared {
-            ctx: ctx.clone(),
+            reading: Reading {
+                ctx: ctx.clone(),
+                request: self.request,
+                joiner: self.joiner,
+                sink: Arc::clone(sink),
+            },
             queue: Mutex::new(queue(&plan)),
             done: Mutex::new(plan.tables.iter().map(|_| Vec::new()).collect()),
             leader: tokio::sync::Mutex::new(self.leader),
             plan: Arc::clone(&plan),
-            request: self.request,
-            joiner: self.joiner,
-            sink: Arc::clone(sink),
         });
         Box::pin(shared.work(self.first)).await?;
-        let mut shared = Arc::into_inner(shared)
+        let shared = Arc::into_inner(shared)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a worker outlived its run"))?;
-        shared.check_complete()?;
-        let tables = shared.reports();
+        let done = shared
+            .done
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let tables = table_reports(&plan, done)?;
         Ok((shared.leader.into_inner(), tables))
+    }
+
+    /// The leader and the plan, for parts that others read.
+    pub(crate) async fn lead(self, ctx: &OpContext) -> (Leader, ExportPlan) {
+        announce(ctx, &self.plan);
+        self.first.close().await;
+        (self.leader, self.plan)
     }
 }
 
@@ -111,14 +134,11 @@ fn queue(plan: &ExportPlan) -> VecDeque<Place> {
 /// What the workers share.
 #[derive(Debug)]
 struct Shared {
-    ctx: OpContext,
+    reading: Reading,
     queue: Mutex<VecDeque<Place>>,
     done: Mutex<Vec<Vec<PartReport>>>,
     leader: tokio::sync::Mutex<Leader>,
     plan: Arc<ExportPlan>,
-    request: ExportRequest,
-    joiner: Joiner,
-    sink: Arc<dyn BackupSink>,
 }
 
 impl Shared {
@@ -126,7 +146,7 @@ impl Shared {
     async fn work(self: &Arc<Self>, first: WireConnection) -> Result<()> {
         let mut workers = JoinSet::new();
         let mut first = Some(first);
-        for _ in 0..self.request.jobs.max(1).min(self.plan.parts()) {
+        for _ in 0..self.reading.request.jobs.max(1).min(self.plan.parts()) {
             let worker = Arc::clone(self).worker(first.take());
             workers.spawn(worker.in_current_span());
         }
@@ -145,7 +165,7 @@ impl Shared {
 
     async fn worker(self: Arc<Self>, connection: Option<WireConnection>) -> Result<()> {
         let mut connection = match connection {
-            Some(connection) => Some(self.joiner.join(connection).await?),
+            Some(connection) => Some(self.reading.joiner.join(connection).await?),
             None => None,
         };
         loop {
@@ -177,12 +197,13 @@ impl Shared {
                 Err(error) => error,
             };
             tries += 1;
-            let lost = error.kind() == ErrorKind::Connection && tries <= self.request.retries;
+            let lost =
+                error.kind() == ErrorKind::Connection && tries <= self.reading.request.retries;
             if !lost || !self.leader.lock().await.is_alive().await {
                 return Err(error);
             }
             let (table, part) = self.part_of(place);
-            self.ctx.emit(Event::PartRetried {
+            self.reading.ctx.emit(Event::PartRetried {
                 table: table.name.clone(),
                 part: part.number,
                 rows_discarded: progress.rows.load(Ordering::Relaxed),
@@ -199,41 +220,9 @@ impl Shared {
         progress: &Arc<Progress>,
     ) -> Result<WireConnection> {
         let (table, part) = self.part_of(place);
-        let form = self.sink.row_form();
-        let span = tracing::info_span!("opskit.part", table = %table.name, part = part.number);
-        let work = async {
-            let connection = match connection {
-                Some(connection) => connection,
-                None => self.joiner.connect().await?,
-            };
-            self.started(table, part);
-            let header = PartHeader {
-                table: table.name.clone(),
-                part: part.number,
-                parts: table.parts.len() as u32,
-                row_type: Arc::clone(&table.row_type),
-            };
-            let job = PartJob {
-                header: header.clone(),
-                form,
-                decode: self.request.decode_options(),
-                queue_bytes: self.request.queue_bytes,
-                progress: Arc::clone(progress),
-            };
-            let writer = self.sink.open_part(header).await?;
-            part::run(
-                &self.ctx,
-                connection,
-                &table.copy_sql(part, form),
-                job,
-                writer,
-            )
-            .await
-        };
-        let (connection, report) = work
-            .instrument(span)
-            .await
-            .map_err(|error| error.while_doing(format!("cannot export \"{}\"", table.name)))?;
+        let of = (table, table.parts.len() as u32);
+        let reading = self.reading.part(of, part, connection, progress);
+        let (connection, report) = reading.await?;
         self.finished(place, report);
         Ok(connection)
     }
@@ -241,20 +230,6 @@ impl Shared {
     fn part_of(&self, (table, part): Place) -> (&TablePlan, &Part) {
         let table = &self.plan.tables[table];
         (table, &table.parts[part])
-    }
-
-    fn started(&self, table: &TablePlan, part: &Part) {
-        if part.number == 0 {
-            self.ctx.emit(Event::TableStarted {
-                table: table.name.clone(),
-                parts: table.parts.len(),
-            });
-        }
-        self.ctx.emit(Event::PartStarted {
-            table: table.name.clone(),
-            part: part.number,
-            heap_bytes: part.heap_bytes,
-        });
     }
 
     fn finished(&self, place: Place, report: PartReport) {
@@ -267,40 +242,37 @@ impl Shared {
             (reports.len() == table.parts.len())
                 .then(|| reports.iter().map(|report| report.rows).sum())
         };
-        self.ctx.emit(Event::PartFinished {
+        self.reading.ctx.emit(Event::PartFinished {
             table: table.name.clone(),
             part: part.number,
             rows,
             heap_bytes: part.heap_bytes,
         });
         if let Some(rows) = table_rows {
-            self.ctx.emit(Event::TableFinished {
+            self.reading.ctx.emit(Event::TableFinished {
                 table: table.name.clone(),
                 rows,
             });
         }
     }
+}
 
-    /// Every part of the plan must have its report; a run that lost one has no result.
-    fn check_complete(&mut self) -> Result<()> {
-        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let mut tables = self.plan.tables.iter().zip(done);
-        match tables.find(|(table, done)| table.parts.len() != done.len()) {
-            None => Ok(()),
-            Some((table, _)) => Err(Error::new(
+/// What was read of each table of the plan. Every part must be there; a run that lost one has no result.
+pub(crate) fn table_reports(
+    plan: &ExportPlan,
+    done: Vec<Vec<PartReport>>,
+) -> Result<Vec<TableReport>> {
+    let tables = plan.tables.iter().zip(done);
+    let report = |(table, parts): (&TablePlan, Vec<PartReport>)| {
+        if table.parts.len() != parts.len() {
+            return Err(Error::new(
                 ErrorKind::Internal,
                 format!("a part of \"{}\" was not read", table.name),
-            )),
+            ));
         }
-    }
-
-    fn reports(&mut self) -> Vec<TableReport> {
-        let done = std::mem::take(self.done.get_mut().unwrap_or_else(PoisonError::into_inner));
-        let tables = self.plan.tables.iter().zip(done);
-        tables
-            .map(|(table, parts)| table_report(table, parts))
-            .collect()
-    }
+        Ok(table_report(table, parts))
+    };
+    tables.map(report).collect()
 }
 
 fn table_report(table: &TablePlan, mut parts: Vec<PartReport>) -> TableReport {

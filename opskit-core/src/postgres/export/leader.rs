@@ -1,6 +1,7 @@
 //! The leader: locks first, then the snapshot, then the plan; and at the end, a last look.
 
 use super::locks::{find, lock};
+use super::meeting::Meeting;
 use super::plan::{ExportPlan, TablePlan};
 use super::query::{check_query, describe_query, take_locks_over};
 use super::report::SourceIdentity;
@@ -26,9 +27,8 @@ pub(crate) struct Leader {
     relations: Vec<Relation>,
     /// The columns of a query, as the server describes them.
     columns: Vec<Column>,
-    pub(super) snapshot_id: String,
+    pub(crate) meeting: Meeting,
     pub(crate) source: SourceIdentity,
-    pub(super) client_encoding: &'static str,
 }
 
 impl Leader {
@@ -114,6 +114,7 @@ impl Leader {
                 "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text",
             )
             .await?;
+        let meeting = Meeting::of(&mut session, snapshot_id, &snapshot, client_encoding).await?;
         let source = SourceIdentity {
             database: url.dbname().to_owned(),
             server_version: probe.server_version_num(),
@@ -124,9 +125,8 @@ impl Leader {
             session,
             relations: Vec::new(),
             columns: Vec::new(),
-            snapshot_id,
+            meeting,
             source,
-            client_encoding,
         })
     }
 

@@ -82,7 +82,7 @@ impl TablePlan {
         }
     }
 
-    fn query_of(&self, part: &Part) -> Option<&str> {
+    pub(super) fn query_of(&self, part: &Part) -> Option<&str> {
         let of_part = self.part_queries.get(part.number as usize);
         self.query.as_deref().or(of_part.map(String::as_str))
     }

@@ -3,7 +3,7 @@
 use crate::export::Fingerprint;
 use crate::name::QualifiedName;
 use crate::sink::{RowForm, StoredObject};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The result of an export, and the manifest that stands beside its files.
 #[derive(Debug, Clone, Serialize)]
@@ -63,7 +63,7 @@ pub struct TableReport {
 }
 
 /// One part of a table.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartReport {
     /// Its number.
@@ -75,7 +75,7 @@ pub struct PartReport {
     /// Values that have no standard form.
     pub misfits: u64,
     /// The fingerprint of its rows.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
     /// What it left in the sink.
     pub objects: Vec<StoredObject>,

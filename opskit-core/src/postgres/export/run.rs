@@ -5,6 +5,7 @@ use super::leader::Leader;
 use super::plan::ExportPlan;
 use super::report::ExportReport;
 use super::request::ExportRequest;
+use super::ticket::PartTicket;
 use crate::context::OpContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -70,6 +71,31 @@ impl Export {
     #[must_use]
     pub fn plan(&self) -> &ExportPlan {
         &self.crew.plan
+    }
+
+    /// What others need to read the parts in this snapshot, wherever they run, as long as this is held.
+    #[must_use]
+    pub fn tickets(&self) -> Vec<PartTicket> {
+        let Crew { leader, plan, .. } = &self.crew;
+        PartTicket::of(&plan.tables, &leader.meeting, self.crew.request())
+    }
+
+    /// Ends the transaction, once others have read the parts.
+    ///
+    /// # Errors
+    /// Of kind `Busy` when something was rewritten meanwhile that takes no locks, a materialised view: its parts may be
+    /// those of two states; `Connection` when the snapshot was lost.
+    pub async fn release(self) -> Result<()> {
+        let mut leader = self.crew.leader;
+        leader.check_unchanged().await?;
+        if !leader.is_alive().await {
+            return Err(Error::new(
+                ErrorKind::Connection,
+                "the connection that held the snapshot was lost",
+            ));
+        }
+        leader.close().await;
+        Ok(())
     }
 
     /// Reads everything into `sink` and commits it, the report as its manifest.

@@ -1,6 +1,6 @@
 //! A worker: one connection that joined the leader's snapshot.
 
-use super::leader::Leader;
+use super::meeting::Meeting;
 use super::request::ExportRequest;
 use super::settings::{BEGIN, apply, lock_timeout};
 use crate::cancel::Cancel;
@@ -25,21 +25,21 @@ impl Joiner {
         resolved: &ResolvedHost,
         cancel: &Cancel,
         request: &ExportRequest,
-        leader: &Leader,
+        meeting: &Meeting,
     ) -> Self {
         // SET TRANSACTION SNAPSHOT must come before anything that reads.
         let prepare = format!(
             "{BEGIN}; SET TRANSACTION SNAPSHOT {}; {}; {}; SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text",
-            quote_literal(&leader.snapshot_id),
+            quote_literal(&meeting.snapshot_id),
             lock_timeout(request.lock_timeout),
-            apply(leader.client_encoding, &request.selection),
+            apply(&meeting.client_encoding, &request.selection),
         );
         Self {
             url: url.clone(),
             resolved: resolved.clone(),
             cancel: cancel.clone(),
             prepare,
-            snapshot: leader.source.snapshot.clone(),
+            snapshot: meeting.snapshot.clone(),
         }
     }
 
