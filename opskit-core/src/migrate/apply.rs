@@ -6,6 +6,7 @@ use super::history::{History, rows};
 use super::outcome::Outcome;
 use super::plan::Plan;
 use super::report::ApplyReport;
+use super::room;
 use super::run::{Locked, RunNotes, clear_halves, run};
 use super::runner::PgMigrationRunner;
 use super::safety::{After, Writers, call, take_backup};
@@ -38,6 +39,7 @@ impl PgMigrationRunner {
             )
             .with_hint("Somebody else migrated this database. Make the plan again."));
         }
+        room::check(locked.connection()?, plan, self.safety.disk).await?;
         clear_halves(locked, &history, &files).await?;
         let (before, mut report) = self.look(ctx, &plan.database, &history, locked).await?;
         report.writers = self.safety.writers;

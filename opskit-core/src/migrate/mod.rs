@@ -29,6 +29,7 @@ mod rehearse;
 mod rehearsed;
 mod replay;
 mod report;
+mod room;
 mod rows;
 mod run;
 mod runner;

@@ -23,6 +23,9 @@ pub const SIDE_TAG: &str = "migration_side";
 pub struct Safety {
     /// Take a backup first, and read it back. Without one, nothing that was committed can be taken back but by scripts.
     pub backup: Option<BackupFirst>,
+    /// How large the server's disk is, in bytes: a run whose tables, written anew, would not fit beside the old ones is
+    /// refused. Servers do not tell.
+    pub disk: Option<u64>,
     /// Tests that must hold afterwards. They run before as well, to tell what the migrations changed.
     pub suites: Vec<Suite>,
     /// What to do when somebody changed the schema since the last run.

@@ -285,10 +285,10 @@ async fn what_a_worker_left_that_stopped_is_not_in_the_backup() {
     let (db, place) = (sample().await, place());
     let plan = open(&place, &db, request()).await;
     let part = &plan.parts()[0];
-    // It is stopped once it has rows, before it could give a receipt.
+    // It is stopped once it has begun, before it could give a receipt.
     let (stop, stopped) = Cancel::pair();
     let ctx = OpContext::new(stopped).with_observer(move |event: &Event| {
-        if matches!(event, Event::Progress { .. }) {
+        if matches!(event, Event::PartStarted { .. }) {
             stop.cancel();
         }
     });

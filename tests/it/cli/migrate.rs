@@ -251,6 +251,29 @@ async fn tests_and_hooks_stand_around_a_run() {
 }
 
 #[tokio::test]
+async fn a_table_that_has_no_room_to_be_written_anew_is_left_alone() {
+    let project = Project::new("scratch").await;
+    project.call(&["apply", "--no-backup"]).code(0);
+    let rows =
+        "create table wide as select i, repeat('x', 500) as v from generate_series(1, 20000) i";
+    project.db.psql(rows).await;
+    project.call(&["drift", "--accept"]).code(0);
+    project.file("2_wider.sql", "alter table wide alter i type bigint;\n");
+    project.settings("[health]\ndisk = \"2MB\"\n");
+    project
+        .call(&["apply", "--no-backup"])
+        .code(1)
+        .says("bytes anew");
+    let kind = "select atttypid::regtype from pg_attribute where attrelid = 'wide'::regclass and attname = 'i'";
+    assert_eq!(project.db.psql(kind).await, "integer");
+    let path = project.path().join("opskit.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("2MB", "900GB")).unwrap();
+    project.call(&["apply", "--no-backup"]).code(0);
+    assert_eq!(project.db.psql(kind).await, "bigint");
+}
+
+#[tokio::test]
 async fn a_rehearsal_is_what_a_run_is_held_against() {
     let project = Project::new("production").await;
     project.call(&["apply", "--confirm", "shop"]).code(0);

@@ -154,9 +154,10 @@ fn class(database: &Database) -> Option<TargetClass> {
 fn safety(args: &MigrateApplyArgs, database: &Database, app: &App) -> Result<Safety, Error> {
     let mut safety = Safety::default();
     safety.suites = files::tests(&args.tests, app)?;
-    let settings = Project::find(app)?
-        .map(|project| project.config.migrate)
-        .unwrap_or_default();
+    let config = Project::find(app)?.map(|project| project.config);
+    let config = config.unwrap_or_default();
+    safety.disk = config.health.disk;
+    let settings = config.migrate;
     let hook = |setting: &HookSetting| setting.resolve(|name| app.env.var(name));
     safety.before = settings.before.as_ref().map(hook);
     safety.after = settings.after.as_ref().map(hook);

@@ -1,7 +1,8 @@
 //! What a statement outside of a transaction left when it was interrupted or failed.
 //!
 //! `CREATE INDEX CONCURRENTLY` that fails leaves an index that costs every writer and serves no reader, and `IF NOT
-//! EXISTS` passes over it the next time.
+//! EXISTS` passes over it the next time. `DETACH PARTITION CONCURRENTLY` that was interrupted leaves a partition that is
+//! neither attached nor detached, and can only be finished.
 
 use super::super::words::Words;
 use crate::error::Result;
@@ -19,7 +20,7 @@ pub(super) enum Leftover {
     Half(String),
 }
 
-/// A statement about indexes, as far as it matters here.
+/// A statement about indexes or partitions, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
 enum About {
     /// `CREATE INDEX CONCURRENTLY`: the name, where it has one, and the table.
@@ -31,6 +32,11 @@ enum About {
     Drop { index: String },
     /// `REINDEX … CONCURRENTLY`.
     Reindex { relation: String },
+    /// `ALTER TABLE … DETACH PARTITION … CONCURRENTLY`: both names as they are written.
+    Detach {
+        parent: Vec<String>,
+        partition: Vec<String>,
+    },
 }
 
 /// Asks the server what is left of `statement`.
@@ -56,7 +62,7 @@ pub(super) async fn leftover(connection: &mut WireConnection, statement: &str) -
 impl About {
     fn of(statement: &str) -> Option<Self> {
         let mut words = Words::new(statement);
-        match words.next_of(&["create", "drop", "reindex"])? {
+        match words.next_of(&["create", "drop", "reindex", "alter"])? {
             "create" => {
                 words.next_is("unique");
                 let begins = words.next_are(&["index", "concurrently"]);
@@ -81,6 +87,15 @@ impl About {
                 let index = regclass(&words.name()?);
                 Some(Self::Drop { index })
             }
+            "alter" => {
+                words.next_is("table").then_some(())?;
+                words.next_are(&["if", "exists"]);
+                let parent = words.name()?;
+                words.next_are(&["detach", "partition"]).then_some(())?;
+                let partition = words.name()?;
+                words.next_is("concurrently").then_some(())?;
+                Some(Self::Detach { parent, partition })
+            }
             _ => {
                 words.parenthesized();
                 words.next_of(&["index", "table"])?;
@@ -91,9 +106,20 @@ impl About {
         }
     }
 
-    /// Asks for schema, name and validity of the indexes that matter. Not of those that somebody builds right now.
+    /// Asks for schema, name and validity of the indexes that matter. Not of those that somebody builds right now. Of a
+    /// partition that is still attached, whether nobody began to detach it.
     fn sql(&self) -> String {
         let which = match self {
+            Self::Detach { parent, partition } => {
+                // Versions before 14 have no such column.
+                return format!(
+                    "select n.nspname, c.relname, not coalesce((pg_catalog.to_jsonb(h) operator(pg_catalog.->>) 'inhdetachpending')::pg_catalog.bool, false) \
+                     from pg_catalog.pg_inherits h join pg_catalog.pg_class c on c.oid = h.inhrelid \
+                     join pg_catalog.pg_namespace n on n.oid = c.relnamespace where h.inhparent = {} and h.inhrelid = {}",
+                    regclass(parent),
+                    regclass(partition)
+                );
+            }
             Self::Create {
                 index: Some(index),
                 table,
@@ -133,8 +159,13 @@ impl About {
             .map(|(name, _)| name)
             .collect();
         match self {
-            Self::Drop { .. } if found.is_empty() => Leftover::Done,
-            Self::Drop { .. } => Leftover::Nothing,
+            Self::Drop { .. } | Self::Detach { .. } if found.is_empty() => Leftover::Done,
+            Self::Detach { parent, partition } if !broken.is_empty() => Leftover::Half(format!(
+                "alter table {} detach partition {} finalize",
+                written(parent),
+                written(partition)
+            )),
+            Self::Drop { .. } | Self::Detach { .. } => Leftover::Nothing,
             _ if !broken.is_empty() => drop(broken),
             Self::Create { index: Some(_), .. } if !found.is_empty() => Leftover::Done,
             _ => Leftover::Nothing,
@@ -144,14 +175,13 @@ impl About {
 
 /// A name as an expression that gives the OID of what it means.
 fn regclass(name: &[String]) -> String {
-    let quoted: Vec<String> = name
-        .iter()
-        .map(|part| crate::name::quote_ident(part))
-        .collect();
-    format!(
-        "pg_catalog.to_regclass({})",
-        quote_literal(&quoted.join("."))
-    )
+    format!("pg_catalog.to_regclass({})", quote_literal(&written(name)))
+}
+
+/// A name for SQL, each part quoted.
+fn written(name: &[String]) -> String {
+    let quoted = name.iter().map(|part| crate::name::quote_ident(part));
+    quoted.collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]
@@ -183,6 +213,20 @@ mod tests {
             Some(About::Reindex { .. })
         ));
         assert_eq!(About::of("vacuum t"), None);
+        assert_eq!(About::of("alter table p detach partition c"), None);
+    }
+
+    #[test]
+    fn a_partition_that_is_half_detached_is_finished() {
+        let about = About::of("alter table s.p detach partition \"C\" concurrently").unwrap();
+        let partition = QualifiedName::new("s", "C");
+        let half = "alter table \"s\".\"p\" detach partition \"C\" finalize".to_owned();
+        assert_eq!(
+            about.judge(&[(partition.clone(), false)]),
+            Leftover::Half(half)
+        );
+        assert_eq!(about.judge(&[(partition, true)]), Leftover::Nothing);
+        assert_eq!(about.judge(&[]), Leftover::Done);
     }
 
     #[test]
