@@ -5,6 +5,7 @@ use super::files::{Digests, Migration, MigrationId, Migrations};
 use super::gate::{Danger, Finding, findings};
 use super::history::History;
 use super::ledger::Ledger;
+use super::lint::{Lint, lints};
 use super::run::{Mode, Steps};
 use super::status::{Standing, Status, Wanted};
 use crate::error::{Error, ErrorKind, Result};
@@ -52,6 +53,9 @@ pub struct PlannedMigration {
     pub statements: Vec<PlannedStatement>,
     /// What the gate says of it.
     pub findings: Vec<Finding>,
+    /// What `squawk` says of it, where the library has the feature.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lints: Vec<Lint>,
 }
 
 /// Whether there is a file that takes a migration back.
@@ -211,6 +215,7 @@ impl PlannedMigration {
             },
             statements: steps.statements.iter().enumerate().map(statement).collect(),
             findings: findings(migration)?,
+            lints: lints(migration),
         })
     }
 }

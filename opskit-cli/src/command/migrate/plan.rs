@@ -70,6 +70,11 @@ fn text(plan: &Plan) -> String {
                 let _ = writeln!(out, "        {}", finding(found));
             }
         }
+        for lint in &migration.lints {
+            let (line, rule, says) = (lint.line, &lint.rule, &lint.says);
+            let hint = lint.hint.as_deref().unwrap_or_default();
+            let _ = writeln!(out, "  {line:>4}  squawk {rule}: {says} {hint}");
+        }
     }
     let refused = plan.refused().count() as u64;
     let _ = match (plan.migrations.len() as u64, refused) {
