@@ -22,6 +22,7 @@ mod runtime;
 mod schema;
 mod signals;
 mod sink;
+mod state;
 mod stream;
 mod upkeep;
 
@@ -76,5 +77,8 @@ fn keeping(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(mend::migrate_accept_drift, module)?)?;
     module.add_function(wrap_pyfunction!(mend::migrate_baseline, module)?)?;
     module.add_function(wrap_pyfunction!(mend::migrate_repair, module)?)?;
+    module.add_function(wrap_pyfunction!(state::state, module)?)?;
+    module.add_function(wrap_pyfunction!(state::state_again, module)?)?;
+    module.add_function(wrap_pyfunction!(state::state_diff, module)?)?;
     module.add_function(wrap_pyfunction!(health::health_probes, module)?)
 }

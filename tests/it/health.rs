@@ -109,7 +109,8 @@ impl Patient {
 async fn a_role_that_may_only_connect_is_told_what_it_cannot_see() {
     let patient = Patient::new().await;
     patient
-        .sql("create role blind login; create sequence hidden; create role anon")
+        .sql("create role blind login; create sequence hidden; create role anon; \
+              create table big as select i, repeat('x', 30) as v from generate_series(1, 400000) i; analyze big")
         .await;
     let report = patient.check_as("blind", &[]).await;
     assert!(report.blocks());
@@ -122,6 +123,7 @@ async fn a_role_that_may_only_connect_is_told_what_it_cannot_see() {
         "locks.blocked",
         "connections.saturation",
         "sequences.exhaustion",
+        "vacuum.bloat",
     ] {
         let verdict = of(&report, id);
         assert_eq!(
@@ -144,6 +146,37 @@ async fn a_role_that_may_only_connect_is_told_what_it_cannot_see() {
         .filter(|result| result.verdict.state == State::Unknown);
     let unknown = unknown.filter(|result| result.verdict.reason != Some(Reason::Version));
     assert_eq!(unknown.count(), 0, "{version:?}: {cured:?}");
+}
+
+#[tokio::test]
+async fn a_member_of_pg_monitor_is_blind_to_what_needs_select_and_nothing_else() {
+    let patient = Patient::new().await;
+    patient
+        .sql("create role watcher login in role pg_monitor; create sequence hidden; \
+              create table big as select i, repeat('x', 30) as v from generate_series(1, 400000) i; analyze big")
+        .await;
+    let unknown = |report: &HealthReport| -> Vec<String> {
+        let results = report.results.iter();
+        let unknown = results.filter(|it| it.verdict.state == State::Unknown);
+        unknown.map(|it| it.id.clone()).collect()
+    };
+    let report = patient.check_as("watcher", &[]).await;
+    assert_eq!(
+        unknown(&report),
+        ["vacuum.bloat", "sequences.exhaustion"],
+        "{report:?}"
+    );
+    let cures = report
+        .results
+        .iter()
+        .filter_map(|it| it.verdict.cure.clone());
+    let cures: Vec<String> = cures.collect();
+    patient.sql(&cures.join(" ")).await;
+    let report = patient.check_as("watcher", &[]).await;
+    assert!(unknown(&report).is_empty(), "{report:?}");
+    // Who may everything sees everything.
+    let report = patient.check_as(patient.server.user(), &[]).await;
+    assert!(unknown(&report).is_empty(), "{report:?}");
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ HAS = {
     "schema dump": "Schemas.sql",
     "schema snapshot": "Schemas.snapshot",
     "show": "Repository.show",
+    "state capture": "Database.state",
+    "state compare": "Database.changes",
     "verify": "Repository.verify",
 }
 
@@ -56,8 +58,6 @@ LACKING = {
     "keys rekey",
     "keys remove",
     "keys sign",
-    "state capture",
-    "state compare",
     "validate",
 }
 
@@ -102,6 +102,8 @@ OF_LIBRARY = {
     "repository::Repository.plan_retention": "Repository.plan_forget",
     "repository::Repository.prune": "Repository.prune",
     "repository::Repository.verify": "Repository.verify",
+    "state::capture": "Database.state",
+    "state::recapture": "Database.changes",
 }
 
 # Parts of other operations, which only programs in Rust put together.
@@ -127,8 +129,6 @@ LIBRARY_LACKING = {
     "repository::Repository.rekey",
     "repository::Repository.remove_recipient",
     "repository::Repository.sign",
-    "state::capture",
-    "state::recapture",
     "validate::validate",
 }
 

@@ -30,6 +30,8 @@ pub enum Standing {
     FileGone,
     /// Another tool says that it failed.
     Failed,
+    /// It ran, and another tool whose history is kept in step does not know it any more.
+    TakenBack,
 }
 
 /// A migration, and how it stands.
@@ -46,7 +48,8 @@ pub struct MigrationStatus {
     pub standing: Standing,
     /// What the history says.
     pub record: Option<Record>,
-    /// The history table of another tool, where only that knows it. `apply` takes it over.
+    /// The history table of another tool: where only that knows it, and `apply` takes it over; or where that does not know
+    /// it any more.
     pub known_to: Option<String>,
 }
 
@@ -100,7 +103,11 @@ impl Status {
             all.insert(migration.id.clone(), pending(migration));
         }
         for record in &history.records {
-            let status = recorded(record, migrations.get(&record.id));
+            let mut status = recorded(record, migrations.get(&record.id));
+            if let Some(ledger) = history.taken_back(record) {
+                status.standing = Standing::TakenBack;
+                status.known_to = Some(ledger.table.to_string());
+            }
             all.insert(record.id.clone(), status);
         }
         for (at, row) in &history.foreign {
@@ -266,6 +273,16 @@ fn obstacle(one: &MigrationStatus, wanted: &Wanted) -> Option<Error> {
             ),
             "Finish or remove it with the tool that ran it, then try again.".to_owned(),
         ),
+        Standing::TakenBack => {
+            let table = one.known_to.as_deref().unwrap_or_default();
+            let key = crate::name::quote_literal(&id.key());
+            (
+                format!("migration {id} ({name}) ran, and {table} does not know it any more"),
+                format!(
+                    "If it was taken back, tell opskit: delete from opskit.migrations where id = {key}; then it is pending again. If not, put its line into {table} again."
+                ),
+            )
+        }
         _ => return None,
     };
     Some(Error::new(ErrorKind::CheckFailed, message).with_hint(hint))

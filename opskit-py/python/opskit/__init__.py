@@ -47,6 +47,7 @@ from opskit._reports import (
 )
 from opskit._repository import DrillOptions, Repository, RepositoryOptions
 from opskit._schema import Schemas
+from opskit._state import State, StateDiff, StateOptions, TableChange, TableState
 from opskit._upkeep import (
     BackupContents,
     BackupManifest,
@@ -131,9 +132,14 @@ __all__ = [
     "Schemas",
     "ShownBackup",
     "Snapshot",
+    "State",
+    "StateDiff",
+    "StateOptions",
     "StorageError",
     "Suite",
     "Table",
+    "TableChange",
+    "TableState",
     "TimedOutError",
     "UnsupportedError",
     "VerifyReport",

@@ -12,6 +12,7 @@ from opskit._backup import Backups, Restores
 from opskit._export import ExportOptions, ExportStream
 from opskit._fan_out import Snapshot
 from opskit._health import HealthOptions, HealthReport, ask
+from opskit._state import State, StateDiff, StateOptions, again, take
 from opskit._migrate import Migrations
 from opskit._opskit import Source
 from opskit._run import encode, run_async, run_sync
@@ -127,6 +128,30 @@ class Database:
     ) -> HealthReport:
         """Asks the server how it is, as `health` does."""
         return HealthReport.from_json(await run_async(ask(self._source, before, options)))
+
+    def state(self, **options: Unpack[StateOptions]) -> State:
+        """Reads tables in one snapshot, and keeps how many rows they have and a fingerprint of them.
+
+        >>> [table.rows for table in db.state(tables=["public.orders"]).tables]
+        [1000]
+        """
+        return State.from_json(run_sync(take(self._source, options)))
+
+    async def state_async(self, **options: Unpack[StateOptions]) -> State:
+        """Reads what tables hold, as `state` does."""
+        return State.from_json(await run_async(take(self._source, options)))
+
+    def changes(self, before: State, *, jobs: int = 2) -> StateDiff:
+        """Reads the same tables once more, and tells which are not as they were: look at `ok`, or `check()`.
+
+        >>> db.changes(db.state()).ok
+        True
+        """
+        return before.diff(State.from_json(run_sync(again(self._source, before, jobs))))
+
+    async def changes_async(self, before: State, *, jobs: int = 2) -> StateDiff:
+        """Tells which tables are not as they were, as `changes` does."""
+        return before.diff(State.from_json(await run_async(again(self._source, before, jobs))))
 
     def close(self) -> None:
         """Closes streams that are still open."""

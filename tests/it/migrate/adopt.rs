@@ -43,6 +43,47 @@ fn write(dir: &Path, files: &[(&str, &str)]) {
 }
 
 #[tokio::test]
+async fn what_the_other_tool_took_back_is_noticed() {
+    let db = opskit_tests::database().await;
+    sqlx_migrate(&db, &FILES[..2]).await.unwrap();
+    applied(&runner(&db, &FILES[..3])).await;
+    let all = runner(&db, &FILES);
+    let pending = [
+        Standing::Applied,
+        Standing::Applied,
+        Standing::Applied,
+        Standing::Pending,
+    ];
+    assert_eq!(standings(&all).await, pending);
+    // As `sqlx migrate revert` does: the view goes, and the line with it.
+    db.psql("drop view late; delete from _sqlx_migrations where version = 20260103000000")
+        .await;
+    let now = [
+        Standing::Applied,
+        Standing::Applied,
+        Standing::TakenBack,
+        Standing::Pending,
+    ];
+    assert_eq!(standings(&all).await, now);
+    let error = apply(&all).await.unwrap_err();
+    assert!(
+        told(&error).contains("_sqlx_migrations does not know it any more"),
+        "{}",
+        told(&error)
+    );
+    db.psql("delete from opskit.migrations where id = '20260103000000'")
+        .await;
+    // The schema is not what the last run left, but for what was taken back: somebody says that it is meant.
+    let pending = [
+        Standing::Applied,
+        Standing::Applied,
+        Standing::Pending,
+        Standing::Pending,
+    ];
+    assert_eq!(standings(&all).await, pending);
+}
+
+#[tokio::test]
 async fn a_project_of_sqlx_goes_on_with_opskit_and_back() {
     let db = opskit_tests::database().await;
     sqlx_migrate(&db, &FILES[..2]).await.unwrap();

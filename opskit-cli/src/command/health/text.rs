@@ -83,7 +83,9 @@ pub(super) fn table(report: &HealthReport, printer: &Printer) -> String {
         {
             let _ = writeln!(out, "          cure: {cure}");
         }
-        if matches!(verdict.state, State::Warn | State::Fail) {
+        // A probe of opskit.toml may name none.
+        let is_red = matches!(verdict.state, State::Warn | State::Fail);
+        if is_red && !result.remedy.is_empty() {
             let _ = writeln!(out, "          what to do: {}", result.remedy);
         }
     }

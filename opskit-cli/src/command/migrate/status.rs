@@ -70,6 +70,7 @@ pub(super) fn word(standing: Standing) -> &'static str {
         Standing::Changed => "CHANGED since it ran",
         Standing::FileGone => "applied, file gone",
         Standing::Failed => "FAILED",
+        Standing::TakenBack => "TAKEN BACK with another tool",
         _ => "unknown",
     }
 }

@@ -8,12 +8,12 @@ pub(crate) use layout::SCHEMA;
 pub use record::{Record, State};
 pub(crate) use write::{Draft, Repair, StepMark, deleted_sql};
 
-use super::files::{Migration, MigrationId, Migrations};
+use super::files::{Migration, MigrationId, Migrations, Version};
 use super::ledger::{self, Ledger, LedgerRow};
 use crate::catalog::TextRow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::postgres::wire::WireConnection;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// All that a database says of its migrations.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,8 @@ pub(crate) struct History {
     pub(crate) ledgers: Vec<Ledger>,
     /// What those say and our own do not, yet.
     pub(crate) foreign: Vec<(usize, LedgerRow)>,
+    /// What each of those says that our own does too.
+    pub(crate) shared: Vec<BTreeSet<Version>>,
     /// The statements that are done of migrations that are not.
     pub(crate) steps: Vec<Step>,
 }
@@ -74,12 +76,15 @@ impl History {
             .map(|record| record.id.clone())
             .collect();
         for (at, ledger) in history.ledgers.iter().enumerate() {
+            let mut shared = BTreeSet::new();
             for row in rows(connection, &ledger.read_sql()).await? {
                 let row = ledger.row(&row)?;
-                if !known.contains(&MigrationId::Versioned(row.version.clone())) {
-                    history.foreign.push((at, row));
+                match known.contains(&MigrationId::Versioned(row.version.clone())) {
+                    true => drop(shared.insert(row.version)),
+                    false => history.foreign.push((at, row)),
                 }
             }
+            history.shared.push(shared);
         }
         Ok(history)
     }
@@ -130,6 +135,28 @@ impl History {
             .find(|record| record.state != State::Baseline)
             .and_then(|record| record.facts_after.as_deref());
         last == Some(facts) && self.foreign.is_empty()
+    }
+
+    /// The other tool that does not know a migration any more which ran: it was taken back with that tool. Its history
+    /// was kept in step, so it had the line when it has that of the one before.
+    pub(crate) fn taken_back(&self, record: &Record) -> Option<&Ledger> {
+        let version = record.id.version()?;
+        let has = |version: &Version| self.shared.iter().any(|shared| shared.contains(version));
+        if record.state != State::Applied || has(version) {
+            return None;
+        }
+        let before = self
+            .records
+            .iter()
+            .filter(|one| one.state == State::Applied);
+        let before = before.filter_map(|one| one.id.version());
+        let before = before.filter(|one| *one < version).max();
+        let mut ledgers = self.ledgers.iter().zip(&self.shared);
+        let lost = ledgers.find(|(ledger, shared)| {
+            let came_from_it = record.origin.as_deref() == Some(&ledger.table.to_string());
+            came_from_it || before.is_some_and(|before| shared.contains(before))
+        });
+        lost.map(|(ledger, _)| ledger)
     }
 
     /// The record of a migration.
