@@ -162,6 +162,7 @@ impl Server {
     }
 
     pub(super) async fn close(self) {
-        self.connection.close().await;
+        // A run that follows at once would be a second connection until this one is gone.
+        self.connection.end().await;
     }
 }

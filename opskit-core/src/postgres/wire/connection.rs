@@ -148,6 +148,16 @@ impl WireConnection {
 
     /// Ends the session in good order.
     pub async fn close(mut self) {
+        self.say_goodbye().await;
+    }
+
+    /// The same, and waits until the server has let go of it: then it is none of its connections any more.
+    pub(crate) async fn end(mut self) {
+        self.say_goodbye().await;
+        while self.stream.next().await.is_ok() {}
+    }
+
+    async fn say_goodbye(&mut self) {
         if self.step == Step::Ready {
             self.step = Step::Broken;
             frontend::terminate(&mut self.stream.outbox);
