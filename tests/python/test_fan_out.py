@@ -56,7 +56,8 @@ def test_other_processes_make_a_backup(db, url, repository):
         plan.commit(receipts)
     with pytest.raises(opskit.NotFoundError, match="gone"):
         opskit.run_part(plan.parts[0], repository, db)
-    assert [one.id for one in repository.list()] == [wanted.id, report.id]
+    # Within one second names are in no order.
+    assert {one.id for one in repository.list()} == {wanted.id, report.id}
 
 
 def test_receipts_must_be_those_of_all_parts(db, repository):
@@ -136,6 +137,10 @@ def test_parts_of_a_snapshot_are_one_table(db, sql):
 
 def kill_backends(sql):
     sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+    # Told to go is not gone.
+    left = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    while sql(left).fetchone()[0]:
+        time.sleep(0.01)
 
 
 def test_a_lost_snapshot_is_told(db, sql, repository):
@@ -218,6 +223,6 @@ def test_a_table_is_a_dask_dataframe_of_one_snapshot(db, sql, client):
         assert len(orders) == ROWS
         assert orders["id"].sum().compute() == ROWS * (ROWS + 1) // 2
         first = orders.get_partition(0).compute()
-        assert first["id"].iloc[0] == 1 and str(first["total"].dtype) == "decimal128(9, 2)[pyarrow]"
+        assert first["id"].iloc[0] == 1 and str(first["total"].dtype) == "decimal32(9, 2)[pyarrow]"
     with pytest.raises(opskit.NotFoundError):
         orders["id"].sum().compute()

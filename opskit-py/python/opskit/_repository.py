@@ -141,7 +141,7 @@ class Repository(Upkeep):
         or a newer one is installed, `DamagedError` when the backup is damaged.
 
         >>> report = db.backup.run(repository)
-        >>> drill = repository.drill(checks=["select 'orders', count(*) > 0, '' from orders"])
+        >>> drill = repository.drill(checks=["select 'orders', count(*) > 0, '' from public.orders"])
         >>> drill.outcome
         'passed'
         """
